@@ -1,0 +1,108 @@
+"""How documents of one schema are read: the decoder and the columns it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from sabot.codecs.json.columns import BLANK, ArrayBuilder, array_builder
+from sabot.codecs.json.documents import NOT_JSON, canonical
+from sabot.codecs.json.names import has_odd_names
+from sabot.codecs.json.struct import attribute, document_type
+
+__all__ = ["MISFIT", "Layout"]
+
+MISFIT = (pa.ArrowException, TypeError, ValueError, OverflowError)
+"""What Arrow raises for a value that a type cannot hold."""
+
+
+class Layout:
+    """Reads documents that fit one schema. Immutable; a wider schema is a new layout.
+
+    Args:
+        schema: The columns. All are nullable whatever the schema says, since a tombstone
+            becomes a row of nulls.
+        closed: Whether a key outside the schema is an error rather than ignored.
+    """
+
+    def __init__(self, schema: pa.Schema, *, closed: bool) -> None:
+        self.schema = pa.schema(
+            [field.with_nullable(True) for field in schema], metadata=schema.metadata
+        )
+        self.type = pa.struct(list(self.schema))
+        self._closed = closed
+        self._odd_names = has_odd_names(schema)
+        document = document_type(list(schema), closed=closed)
+        self._read: Callable[[Any], Any] = msgspec.json.Decoder(document).decode
+        self._decode: Callable[[Any], Any] = self._read_odd if self._odd_names else self._read
+
+    def decoder(self, *, all_text: bool) -> Callable[[Any], Any]:
+        """Return what turns the bytes of one document into a row, or raises.
+
+        It raises one of `NOT_JSON`, or TypeError for a tombstone.
+
+        Args:
+            all_text: Whether the values are known to be UTF-8. Members that are ignored
+                are skipped without a look at their text.
+        """
+        return self._decode if self._closed or all_text else self._decode_text
+
+    def _decode_text(self, value: bytes) -> Any:
+        str(value, "utf-8")
+        return self._decode(value)
+
+    def _read_odd(self, value: bytes) -> Any:
+        return self._read(canonical(value, stand_ins=True))
+
+    def row(self, value: bytes | None) -> Any:
+        """Decode a document or a tombstone, and judge duplicate keys by the last.
+
+        The decoder checks each value as it comes, also one that a later duplicate replaces.
+        """
+        if value is None:
+            return BLANK
+        try:
+            return self._decode_text(value)
+        except UnicodeDecodeError:
+            raise
+        except NOT_JSON:
+            return self._read(canonical(value, stand_ins=self._odd_names))
+
+    @cached_property
+    def _columns(self) -> list[tuple[attrgetter[Any], ArrayBuilder]]:
+        return [
+            (
+                attrgetter(attribute(number)),
+                array_builder(field.type, odd_names=self._odd_names),
+            )
+            for number, field in enumerate(self.schema)
+        ]
+
+    def columns(self, rows: list[Any]) -> pa.RecordBatch:
+        """Make columns of rows.
+
+        Raises:
+            Exception: One of `MISFIT`, if the type of a column cannot hold a value that
+                JSON let pass; `misfit` finds the row.
+        """
+        if not self._columns:
+            # Without columns only a struct array knows how many rows there are.
+            return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
+        return pa.RecordBatch.from_arrays(
+            [make(list(map(fetch, rows))) for fetch, make in self._columns],
+            schema=self.schema,
+        )
+
+    def misfit(self, row: Any) -> str | None:
+        """Say which field of a row its column cannot hold, or ``None`` where all fit."""
+        for field, (fetch, make) in zip(self.schema, self._columns, strict=True):
+            try:
+                make([fetch(row)])
+            except MISFIT as error:
+                return f"field {field.name!r} does not fit {field.type}: {error}"
+        return None

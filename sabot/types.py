@@ -1,0 +1,176 @@
+"""The values that travel between rooms: record, partition, batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+
+__all__ = ["Batch", "Headers", "RawBatch", "Record", "SourceRecord", "TopicPartition"]
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+class TopicPartition(NamedTuple):
+    """A partition of a topic; prints as ``orders[3]``."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record, decoded, with where it came from.
+
+    Attributes:
+        value: As the codec decoded it; ``None`` for a tombstone.
+        key: The key's bytes, or ``None``.
+        headers: Name and bytes, in the producer's order; names may repeat.
+        topic, partition, offset: Its place in the log.
+        timestamp: Milliseconds since the epoch, or ``None`` where the broker has none.
+    """
+
+    value: Any
+    key: bytes | None
+    headers: Headers
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int | None
+
+
+class SourceRecord(Protocol):
+    """A record as a source read it, still bytes.
+
+    The methods are those of the Kafka client's own message, so that the hot path hands
+    on the client's objects without wrapping each of them.
+    """
+
+    def value(self) -> bytes | None: ...
+    def key(self) -> bytes | None: ...
+    def headers(self) -> list[tuple[str, bytes | None]] | None: ...
+    def topic(self) -> str: ...
+    def partition(self) -> int: ...
+    def offset(self) -> int: ...
+    def timestamp(self) -> tuple[int, int]:
+        """Return ``(kind, milliseconds)``; kind 0 means there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawBatch:
+    """What a source read in one go: records as bytes, in offset order per partition.
+
+    Attributes:
+        records: The records; empty where the source made columns directly.
+        values: ``record.value()`` of each, taken once since every reader needs them.
+        next_offsets: Per partition the offset to read next once this batch is finished.
+            It counts gaps and end-of-partition, so it may be ahead of the last record,
+            and a batch without records may still move it.
+        epochs: Per partition the assignment under which the records were read; a record
+            whose partition has another epoch by now is stale and must be dropped.
+        columns: Rows that never were bytes (``from_batches``); else ``None``.
+        size: Bytes of keys and values, about; what mailboxes count.
+    """
+
+    records: Sequence[SourceRecord]
+    values: Sequence[bytes | None]
+    next_offsets: Mapping[TopicPartition, int] = field(default_factory=dict)
+    epochs: Mapping[TopicPartition, int] = field(default_factory=dict)
+    columns: pa.RecordBatch | None = None
+    size: int = 0
+
+    def __len__(self) -> int:
+        return len(self.records) if self.columns is None else int(self.columns.num_rows)
+
+    def where(self, number: int) -> str:
+        """Say ``topic[partition]@offset`` of one record, for messages to people."""
+        if not self.records:
+            return f"row {number}"
+        record = self.records[number]
+        return f"{record.topic()}[{record.partition()}]@{record.offset()}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Rows on their way through operators: columns plus lineage.
+
+    Attributes:
+        columns: The columns as steps see them.
+        origin: The raw batch the rows came from.
+        index: Row number to record number in ``origin``; ``None`` says row i is record i
+            and no record is missing.
+        decoded: The columns the codec made of the record.
+        intact: Those of ``decoded`` that still hold, row by row, what the record said.
+            While all are intact and present, a row's own bytes say the same as its
+            columns (and perhaps lack columns that steps added).
+    """
+
+    columns: pa.RecordBatch
+    origin: RawBatch
+    index: pa.Int32Array | None = None
+    decoded: tuple[str, ...] = ()
+    intact: frozenset[str] = frozenset()
+
+    @property
+    def num_rows(self) -> int:
+        return int(self.columns.num_rows)
+
+    def with_columns(self, columns: pa.RecordBatch, intact: frozenset[str]) -> Batch:
+        """Return the same rows with other columns, of which ``intact`` are as decoded."""
+        return replace(self, columns=columns, intact=intact)
+
+    def record_numbers(self) -> list[int]:
+        """Return each row's number in ``origin``."""
+        if self.index is None:
+            return list(range(self.num_rows))
+        return self.index.to_pylist()  # type: ignore[no-any-return]
+
+    def index_array(self) -> pa.Int32Array:
+        """Return ``index``, made explicit where it is the identity."""
+        if self.index is not None:
+            return self.index
+        return _identity(self.num_rows)
+
+    def filter(self, mask: pa.BooleanArray) -> Batch:
+        """Keep the rows whose mask is true; null counts as false."""
+        return replace(
+            self, columns=self.columns.filter(mask), index=self.index_array().filter(mask)
+        )
+
+    def take(self, rows: pa.Array) -> Batch:
+        """Return the rows with these numbers, in this order."""
+        return replace(self, columns=self.columns.take(rows), index=self.index_array().take(rows))
+
+    def slice(self, offset: int, length: int) -> Batch:
+        """Return ``length`` rows from ``offset`` on, without copying."""
+        if offset == 0 and length == self.num_rows:
+            return self
+        return replace(
+            self,
+            columns=self.columns.slice(offset, length),
+            index=self.index_array().slice(offset, length),
+        )
+
+    def where(self, row: int) -> str:
+        """Say ``topic[partition]@offset`` of one row, for messages to people."""
+        return self.origin.where(self.record_number(row))
+
+    def record_number(self, row: int) -> int:
+        """Return the number in ``origin`` of the record that became this row."""
+        return row if self.index is None else int(self.index[row].as_py())
+
+
+_counted: list[pa.Int32Array] = [pa.array(range(1024), pa.int32())]
+
+
+def _identity(count: int) -> pa.Int32Array:
+    """Return 0..count-1, as a slice of one array that is counted out once."""
+    if len(_counted[0]) < count:
+        _counted[0] = pa.array(range(2 * count), pa.int32())
+    return _counted[0].slice(0, count)
