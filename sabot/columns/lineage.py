@@ -1,0 +1,117 @@
+"""Which record each row of a function's result came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sabot.columns.result import one_batch, refuse
+from sabot.errors import SchemaMismatchError
+from sabot.types import Batch
+
+__all__ = ["ROW", "all_from", "by_number", "in_order", "joined", "numbered"]
+
+ROW = "__row__"
+"""The column that carries row numbers through code which knows RecordBatches only."""
+
+
+def numbered(batch: Batch) -> pa.RecordBatch:
+    """Return the columns with each row's number behind them."""
+    if ROW in batch.columns.schema.names:
+        raise SchemaMismatchError(f"a column of the input is named {ROW!r}, which is kept for rows")
+    numbers = replace(batch, index=None).index_array()
+    return batch.columns.append_column(ROW, numbers)
+
+
+def by_number(batch: Batch, rows: pa.RecordBatch) -> Batch | None:
+    """Place rows by the numbers `numbered` gave them; ``None`` if they are gone."""
+    position = rows.schema.get_field_index(ROW)
+    if position < 0:
+        return None
+    numbers, rows = rows.column(position), rows.remove_column(position)
+    if numbers.type != pa.int32() or numbers.null_count:
+        return None
+    if len(numbers):
+        ends = pc.min_max(numbers).as_py()
+        if ends["min"] < 0 or ends["max"] >= batch.num_rows:
+            return None
+    before = batch.columns
+    intact = {
+        name
+        for name in batch.intact.intersection(rows.schema.names).intersection(before.schema.names)
+        if rows.column(name).equals(before.column(name).take(numbers))
+    }
+    return replace(
+        batch,
+        columns=rows,
+        index=batch.index_array().take(numbers),
+        intact=frozenset(intact),
+    )
+
+
+def in_order(batch: Batch, rows: pa.RecordBatch) -> Batch:
+    """Place as many rows as there were, taken to be in the same order."""
+    return batch.with_columns(rows, _same_buffers(batch, rows))
+
+
+def all_from(batch: Batch, rows: pa.RecordBatch) -> Batch:
+    """Place any number of rows that were made of a batch of one row."""
+    if rows.num_rows == 1:
+        return in_order(batch, rows)
+    number = pa.scalar(batch.record_number(0), pa.int32())
+    index = pa.repeat(number, rows.num_rows)
+    return replace(batch, columns=rows, index=index, intact=frozenset())
+
+
+def joined(batch: Batch, parts: Sequence[Batch], step: str) -> Batch:
+    """Return parts of one batch's result as one, with the columns of all of them.
+
+    Raises:
+        FunctionResultError: If a column's types in two parts do not go together.
+    """
+    some = [part for part in parts if part.num_rows]
+    if not some:
+        columns = parts[0].columns if parts else batch.columns.slice(0, 0)
+        return replace(batch, columns=columns, index=pa.array([], pa.int32()), intact=frozenset())
+    tables = [pa.Table.from_batches([part.columns]) for part in some]
+    try:
+        rows = one_batch(pa.concat_tables(tables, promote_options="permissive"))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise refuse(
+            step, f"returned parts that do not go together: {error}", batch.columns
+        ) from error
+    intact = frozenset.intersection(*(part.intact for part in some))
+    return replace(
+        batch,
+        columns=rows,
+        index=pa.concat_arrays([part.index_array() for part in some]),
+        intact=frozenset(
+            name for name in intact if rows.column(name).type == batch.columns.column(name).type
+        ),
+    )
+
+
+def _same_buffers(batch: Batch, rows: pa.RecordBatch) -> frozenset[str]:
+    """Return the columns that still are as decoded, told by where their values lie."""
+    names = batch.intact.intersection(rows.schema.names)
+    before = batch.columns
+    return frozenset(
+        name
+        for name in names.intersection(before.schema.names)
+        if _is_same(before.column(name), rows.column(name))
+    )
+
+
+def _is_same(left: pa.Array, right: pa.Array) -> bool:
+    if left is right:
+        return True
+    if left.type != right.type or left.offset != right.offset or len(left) != len(right):
+        return False
+    if pa.types.is_dictionary(left.type) and not _is_same(left.dictionary, right.dictionary):
+        return False
+    return [buffer and buffer.address for buffer in left.buffers()] == [
+        buffer and buffer.address for buffer in right.buffers()
+    ]
