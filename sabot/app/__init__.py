@@ -1,0 +1,1 @@
+"""Apps: what hosts streams and agents."""

@@ -1,0 +1,34 @@
+"""Names of steps: what errors, logs, dead letters and ``explain()`` call them."""
+
+from __future__ import annotations
+
+from sabot.plan.nodes import Node, ancestors
+
+__all__ = ["location", "step_name"]
+
+
+def step_name(kind: str, parent: Node) -> str:
+    """Return ``kind-N``, counting the steps of that kind from the source down.
+
+    The number depends only on the path above the step, so that adding a branch
+    elsewhere renames nothing.
+    """
+    prefix = f"{kind}-"
+    used = sum(1 for node in ancestors(parent) if node.name.startswith(prefix))
+    return f"{prefix}{used + 1}"
+
+
+def location(function: object) -> str:
+    """Return ``name (file.py:line)`` of a user's function, for people.
+
+    Example:
+        >>> location(len)
+        'len'
+    """
+    name = getattr(function, "__qualname__", None) or type(function).__name__
+    name = name.rpartition("<locals>.")[2]
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return str(name)
+    file = code.co_filename.replace("\\", "/").rpartition("/")[2]
+    return f"{name} ({file}:{code.co_firstlineno})"

@@ -1,0 +1,330 @@
+"""The actor behind an agent: raw batches in, events for a handler out, one at a time.
+
+The actor decodes on its own thread and hands the events to the handler's stream on the
+user loop. Its position is the gap-free prefix of finished events, so that it can be
+asked for it at any moment: a slow handler delays no checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from sabot.actors import Actor
+from sabot.codecs import Codec
+from sabot.errors import ActorStoppedError, InternalError, PlanError
+from sabot.kafka.dead_letter import dead_letter_headers
+from sabot.kafka.producer import KafkaProducer, Outgoing, Parcel
+from sabot.plan.nodes import AgentNode
+from sabot.runtime.events import EventStream, Feed
+from sabot.runtime.faults import RowFault, TransientFaultError, fatal
+from sabot.runtime.flow import ScanStep
+from sabot.runtime.messages import Assigned, Cut, CutReport, Released, Resend, Work
+from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
+from sabot.runtime.progress import Progress
+from sabot.runtime.userloop import UserLoop
+from sabot.types import RawBatch, TopicPartition
+
+__all__ = ["AgentActor"]
+
+
+class AgentActor(Actor):
+    """Feeds one agent.
+
+    Args:
+        name: Its name.
+        node: The agent's node: the handler.
+        scan: The source, with codec and policy.
+        owns: Whether records read under an assignment may still be handed out.
+        dead_letters: The producer and topic for dead letters.
+        application: What dead letters name.
+        loop: Where the handler runs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        node: AgentNode,
+        scan: ScanStep,
+        *,
+        owns: Callable[[TopicPartition, int], bool],
+        dead_letters: Callable[[ErrorPolicy], tuple[KafkaProducer, str]],
+        application: str,
+        loop: UserLoop,
+    ) -> None:
+        if scan.codec is None:
+            raise PlanError(f"agent {name!r} needs a source of records")
+        self.name = name
+        self.kind = "agent"
+        self.answers_itself = True
+        self.held: frozenset[TopicPartition] = frozenset()
+        self.topics = frozenset({scan.topic} if scan.topic else ())
+        self.batch_size = int(getattr(scan.node.source, "batch_size", 1000))
+        self.records_in = 0
+        self.records_out: dict[str, int] = {}
+        self.skipped_count = 0
+        self.dead_letter_count = 0
+        self._node = node
+        self._scan = scan
+        self._codec: Codec = scan.codec
+        self._owns = owns
+        self._dead_letters = dead_letters
+        self._application = application
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._progress = Progress(name)
+        self._outstanding: list[Parcel] = []
+        self._stream: EventStream | None = None
+        self._handler: asyncio.Task[None] | None = None
+        self._raw: RawBatch | None = None
+        self._numbers: Sequence[int] = ()
+        self._feed: Feed | None = None
+        self._counted = 0
+        self._attempts: dict[int, int] = {}
+        self._failure: BaseException | None = None
+        self._news = threading.Event()
+        self._abandoned = False
+        self._log = structlog.get_logger("sabot.agent").bind(agent=name)
+
+    # --- messages -------------------------------------------------------------------
+
+    def receive(self, message: Work) -> None:
+        """Hand out the events of a raw batch and wait until all are finished."""
+        raw = message.raw
+        if raw is not self._raw:
+            self._take(raw)
+        if self._feed is not None:
+            self._give(self._feed)
+            self._await(self._feed)
+        self._complete(raw)
+
+    def receive_control(self, message: Any) -> Any:
+        """Take note of partitions that come and go."""
+        with self._lock:
+            if isinstance(message, Assigned):
+                for tp, start in message.starts.items():
+                    if tp.topic in self.topics:
+                        self._progress.assign(tp, start)
+            elif isinstance(message, Released):
+                for tp in message.partitions:
+                    self._progress.release(tp)
+        if isinstance(message, Cut | Resend):
+            return self.report()
+        return None
+
+    def abandon(self) -> None:
+        """Give up the batch in hand; its events are not finished."""
+        self._abandoned = True
+        self._news.set()
+
+    def stopping(self) -> None:
+        """End the handler."""
+        stream, handler = self._stream, self._handler
+        if stream is not None:
+            self._loop.wake(stream.close)
+        if handler is not None:
+            self._loop.wake(handler.cancel)
+
+    def branch_names(self, topic: str) -> list[str]:
+        """An agent is one branch."""
+        return [self.name] if topic in self.topics else []
+
+    def report(self) -> CutReport:
+        """Return how far the handler has come; may be called from any thread."""
+        with self._lock:
+            self._count_finished()
+            self._outstanding = [parcel for parcel in self._outstanding if not parcel.delivered]
+            return CutReport({self.name: dict(self._progress.positions)}, tuple(self._outstanding))
+
+    # --- a batch --------------------------------------------------------------------
+
+    def _take(self, raw: RawBatch) -> None:
+        decoded = self._codec.decode_rows(raw.values)
+        bad: dict[int, Exception] = {f.index: f.error for f in decoded.failures}
+        with self._lock:
+            ahead = dict(self._progress.ahead)
+        numbers = [number for number in range(len(raw.values)) if number not in bad]
+        self._judge_undecodable(raw, bad)
+        rows = decoded.rows
+        self.records_in += len(numbers)
+        with self._lock:
+            self._raw, self._numbers, self._counted = raw, numbers, 0
+            self._attempts = {}
+            self._feed = Feed(rows, self._skip(raw, numbers, ahead))
+
+    def _skip(
+        self, raw: RawBatch, numbers: Sequence[int], ahead: dict[TopicPartition, int]
+    ) -> Callable[[int], bool]:
+        owns, records, epochs = self._owns, raw.records, raw.epochs
+
+        def skip(event: int) -> bool:
+            record = records[numbers[event]]
+            tp = TopicPartition(record.topic(), record.partition())
+            return not owns(tp, epochs[tp]) or record.offset() < ahead.get(tp, 0)
+
+        return skip
+
+    def _judge_undecodable(self, raw: RawBatch, bad: dict[int, Exception]) -> None:
+        """Apply the policy to records that cannot be decoded.
+
+        Raises:
+            ProcessingError: If it says to fail. Nothing of the batch is handed out then:
+                an event behind the bad record must not be handled before it.
+        """
+        policy = self._scan.policy
+        verdict = policy.verdict(Stage.DECODE)
+        for number, error in sorted(bad.items()):
+            fault = RowFault(raw, number, Stage.DECODE, self._scan.node.name, error)
+            if verdict is Verdict.SKIP:
+                self._skipped(fault)
+            elif verdict is Verdict.DEAD_LETTER:
+                self._dead_letter(fault, 1)
+            else:
+                raise fatal(fault)
+
+    def _give(self, feed: Feed) -> None:
+        """Put the feed before the handler, which is started where it does not run."""
+        self._failure = None
+        self._news.clear()
+
+        async def begin() -> None:
+            if self._stream is None:
+                self._stream = EventStream(lambda _: self._news.set())
+            if feed.finished >= len(feed.values):
+                self._news.set()
+                return
+            self._stream.put(feed)
+            self._stream.rewind()
+            if self._handler is None:
+                loop = asyncio.get_running_loop()
+                self._handler = loop.create_task(self._drive(self._stream), name=self.name)
+
+        self._loop.submit(begin).result(timeout=60)
+
+    async def _drive(self, stream: EventStream) -> None:
+        """Run the handler; one that returns is started again for what comes next."""
+        try:
+            while True:
+                outcome = self._node.function(stream)
+                if inspect.isasyncgen(outcome):
+                    async for _ in outcome:
+                        pass
+                elif inspect.isawaitable(outcome):
+                    await outcome
+                else:
+                    raise PlanError(
+                        f"agent {self.name!r} must be an async function or async generator; it "
+                        f"returned {type(outcome).__name__}"
+                    )
+                stream.acknowledge()
+                if not await stream.wait_for_events():
+                    return
+        except asyncio.CancelledError:
+            self._handler = None
+        except BaseException as error:
+            self._handler = None
+            self._failure = error
+            self._news.set()
+
+    def _await(self, feed: Feed) -> None:
+        while True:
+            self._news.wait()
+            self._news.clear()
+            if self._abandoned:
+                raise ActorStoppedError(f"agent {self.name!r} was stopped with events in hand")
+            if self._failure is not None:
+                self._judge_failure(feed, self._failure)
+                self._give(feed)
+            elif feed.finished >= len(feed.values):
+                return
+
+    def _judge_failure(self, feed: Feed, error: BaseException) -> None:
+        """Apply the policy to the event the handler raised for; raise where it must stop."""
+        if not isinstance(error, Exception):
+            raise error
+        if isinstance(error, PlanError | InternalError) or feed.taken == feed.finished:
+            raise error
+        assert self._raw is not None
+        event = feed.taken - 1
+        policy = self._scan.policy
+        fault = RowFault(self._raw, self._numbers[event], Stage.PROCESS, self.name, error)
+        if is_transient_cause(error, policy):
+            raise TransientFaultError(
+                f"agent {self.name!r} failed for {fault.where}: {type(error).__name__}: {error}; "
+                f"the event is handled again",
+                step=self.name,
+                where=fault.where,
+            ) from error
+        verdict = policy.verdict(Stage.PROCESS)
+        attempt = self._attempts[event] = self._attempts.get(event, 0) + 1
+        if verdict is Verdict.RETRY:
+            if attempt <= policy.max_attempts:
+                self._pause(policy.backoff_seconds * 2.0 ** (attempt - 1))
+                return
+            verdict = policy.exhausted()
+        if verdict is Verdict.FAIL:
+            raise fatal(fault)
+        if verdict is Verdict.SKIP:
+            self._skipped(fault)
+        else:
+            self._dead_letter(fault, attempt)
+        feed.finished = feed.taken
+
+    def _pause(self, seconds: float) -> None:
+        self._news.wait(min(seconds, 30.0) * random.uniform(0.8, 1.2))
+
+    def _complete(self, raw: RawBatch) -> None:
+        with self._lock:
+            self._count_finished()
+            for tp, offset in raw.next_offsets.items():
+                self._progress.advance(tp, raw.epochs[tp], offset)
+                if self._progress.ahead.get(tp, offset + 1) <= offset:
+                    del self._progress.ahead[tp]
+            self._raw, self._feed, self._numbers = None, None, ()
+
+    def _count_finished(self) -> None:
+        """Move the positions behind the events finished since the last time."""
+        feed, raw = self._feed, self._raw
+        if feed is None or raw is None:
+            return
+        for event in range(self._counted, feed.finished):
+            record = raw.records[self._numbers[event]]
+            tp = TopicPartition(record.topic(), record.partition())
+            if tp in raw.epochs:
+                self._progress.advance(tp, raw.epochs[tp], record.offset() + 1)
+        self._counted = feed.finished
+
+    # --- effects --------------------------------------------------------------------
+
+    def _skipped(self, fault: RowFault) -> None:
+        self.skipped_count += 1
+        if self.skipped_count == 1 or random.random() < self._scan.policy.sample_rate:
+            self._log.warning(
+                "record skipped",
+                where=fault.where,
+                stage=fault.stage.value,
+                error=f"{type(fault.error).__name__}: {fault.error}",
+                skipped=self.skipped_count,
+            )
+
+    def _dead_letter(self, fault: RowFault, attempt: int) -> None:
+        producer, topic = self._dead_letters(self._scan.policy)
+        record = fault.origin.records[fault.number]
+        kind, stamp = record.timestamp()
+        headers = dead_letter_headers(
+            record,
+            error=fault.error,
+            step=fault.step,
+            attempt=attempt,
+            application=self._application,
+        )
+        outgoing = Outgoing(record.value(), record.key(), stamp if kind else 0, headers)
+        with self._lock:
+            self._outstanding.append(producer.send_one(topic, outgoing))
+        self.dead_letter_count += 1

@@ -1,0 +1,133 @@
+"""From a pipeline's plan to the actor that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sabot.codecs import Codec, create_codec
+from sabot.errors import PlanError
+from sabot.kafka.producer import KafkaProducer
+from sabot.kafka.sink import KafkaSinkConfig
+from sabot.plan.nodes import ForEach, Node, Scan, Terminal, Write, ancestors
+from sabot.runtime.agent import AgentActor
+from sabot.runtime.compile import PipelinePlan, build_operator, is_step, topic_of
+from sabot.runtime.flow import Branch, Effects, Flow, ScanStep
+from sabot.runtime.pipeline import PipelineActor
+from sabot.runtime.policy import ErrorPolicy
+from sabot.runtime.producers import Producers
+from sabot.runtime.progress import Progress
+from sabot.runtime.userloop import UserLoop
+from sabot.runtime.writer import Writer
+from sabot.types import TopicPartition
+
+__all__ = ["build_actor", "build_flow", "scan_step"]
+
+Owns = Callable[[TopicPartition, int], bool]
+
+
+def scan_step(scan: Scan) -> ScanStep:
+    """Return a scan with its codec and error policy."""
+    source: Any = scan.source
+    codec: Codec | None = None
+    if hasattr(source, "codec_type"):
+        codec = create_codec(source.codec_type, source.codec_options)
+    return ScanStep(scan, topic_of(scan), codec, ErrorPolicy.of(source))
+
+
+def build_flow(
+    ends: Sequence[Terminal],
+    effects: Effects,
+    writer: Callable[[Write], Writer],
+) -> Flow:
+    """Return the flow that ends in these nodes."""
+    steps: dict[int, Node] = {}
+    scans: dict[int, ScanStep] = {}
+    for end in ends:
+        for node in ancestors(end):
+            if isinstance(node, Scan):
+                scans.setdefault(id(node), scan_step(node))
+            else:
+                steps[id(node)] = node
+    operators = {key: build_operator(node) for key, node in steps.items() if is_step(node)}
+    branches: list[Branch] = []
+    names: set[str] = set()
+    for end in ends:
+        above = [scans[id(node)] for node in ancestors(end) if isinstance(node, Scan)]
+        branches.append(
+            Branch(
+                end,
+                above,
+                Progress(_unique(end.name, names)),
+                writer=writer(end) if isinstance(end, Write) else None,
+                function=end.function if isinstance(end, ForEach) else None,
+            )
+        )
+    return Flow(list(scans.values()), operators, branches, effects)
+
+
+def build_actor(
+    plan: PipelinePlan,
+    *,
+    owns: Owns,
+    may_finish: Owns,
+    producers: Producers,
+    application: str,
+    loop: UserLoop,
+) -> PipelineActor | AgentActor:
+    """Return the actor of a pipeline; its sinks' producers are made on the way.
+
+    Args:
+        plan: The pipeline.
+        owns: Whether rows read under an assignment may be taken up.
+        may_finish: Whether rows in hand may still be written.
+        producers: Where producers come from.
+        application: What dead letters name.
+        loop: Where an agent's handler runs.
+    """
+    letters: dict[int, tuple[KafkaProducer, str]] = {}
+    for scan in plan.scans:
+        policy = ErrorPolicy.of(scan.source)
+        producer = producers.dead_letters(scan.source, policy)
+        if producer is not None and policy.dead_letter_topic is not None:
+            letters[hash(policy)] = (producer, policy.dead_letter_topic)
+
+    def dead_letters(policy: ErrorPolicy) -> tuple[KafkaProducer, str]:
+        return letters[hash(policy)]
+
+    agent = plan.agent
+    if agent is not None:
+        return AgentActor(
+            plan.name,
+            agent,
+            scan_step(plan.scans[0]),
+            owns=owns,
+            dead_letters=dead_letters,
+            application=application,
+            loop=loop,
+        )
+
+    def writer(node: Write) -> Writer:
+        if not isinstance(node.sink, KafkaSinkConfig):
+            raise PlanError(f"{node.name!r} writes to {node.sink.title}, which no worker can")
+        return Writer(node.sink, producers.of(node.sink), node.name)
+
+    sizes = [getattr(scan.source, "batch_size", 1000) for scan in plan.scans]
+    return PipelineActor(
+        plan.name,
+        lambda actor: build_flow([output.node for output in plan.outputs], actor, writer),
+        owns=owns,
+        may_finish=may_finish,
+        dead_letters=dead_letters,
+        application=application,
+        batch_size=min(sizes),
+    )
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    wanted, number = name, 1
+    while wanted in taken:
+        number += 1
+        wanted = f"{name}#{number}"
+    taken.add(wanted)
+    return wanted

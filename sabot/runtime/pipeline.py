@@ -1,0 +1,240 @@
+"""The actor that runs a flow: one thread, its steps in order, its own producing."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from sabot.actors import Actor
+from sabot.errors import DeliveryError
+from sabot.kafka.dead_letter import dead_letter_headers
+from sabot.kafka.producer import KafkaProducer, Outgoing, Parcel
+from sabot.runtime.faults import RowFault, fatal
+from sabot.runtime.flow import Branch, Flow
+from sabot.runtime.messages import Assigned, Cut, CutReport, Released, Resend, Work
+from sabot.runtime.policy import ErrorPolicy, Stage, Verdict
+from sabot.runtime.progress import without_rows
+from sabot.runtime.writer import Writer
+from sabot.types import RawBatch, TopicPartition
+
+__all__ = ["PipelineActor"]
+
+
+_TICK_SECONDS: Final = 0.25
+_PRUNE_AT: Final = 64
+_RESEND_SECONDS: Final = 60.0
+
+DeadLetters = Callable[[ErrorPolicy], tuple[KafkaProducer, str]]
+
+
+class PipelineActor(Actor):
+    """Runs the plan below some scans.
+
+    Args:
+        name: Its name.
+        flow: Made by a function that is given the actor, which is the flow's effects.
+        owns: Whether rows read under an epoch may be taken up.
+        may_finish: Whether rows in hand may still be written.
+        dead_letters: The producer and topic for a policy's dead letters.
+        application: What dead letters name as the application.
+        batch_size: Most records it wants in one raw batch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        flow: Callable[[PipelineActor], Flow],
+        *,
+        owns: Callable[[TopicPartition, int], bool],
+        may_finish: Callable[[TopicPartition, int], bool],
+        dead_letters: DeadLetters,
+        application: str,
+        batch_size: int = 1000,
+    ) -> None:
+        self.name = name
+        self._may_finish = may_finish
+        self.held: frozenset[TopicPartition] = frozenset()
+        self.records_in = 0
+        self.records_out: dict[str, int] = {}
+        self.skipped_count = 0
+        self.dead_letter_count = 0
+        self._owns = owns
+        self._dead_letters = dead_letters
+        self._application = application
+        self._outstanding: list[Parcel] = []
+        self._in_hand: RawBatch | None = None
+        self._log = structlog.get_logger("sabot.pipeline").bind(pipeline=name)
+        self.kind = "pipeline"
+        self.answers_itself = False
+        self.flow = flow(self)
+        self.batch_size = batch_size
+        self.topics = frozenset(scan.topic for scan in self.flow.scans if scan.topic is not None)
+        for branch in self.flow.branches:
+            self.records_out[branch.node.name] = 0
+
+    # --- messages -------------------------------------------------------------------
+
+    def receive(self, message: Work) -> None:
+        """Run a raw batch through the flow."""
+        self._check_deliveries()
+        raw = message.raw
+        if raw is not self._in_hand:
+            self._in_hand = raw
+            self.records_in += len(raw)
+        fresh = self._fresh(raw)
+        try:
+            self.flow.receive(fresh, message.topic)
+        finally:
+            self.held = self.flow.held_partitions()
+        self._in_hand = None
+        if len(self._outstanding) > _PRUNE_AT:
+            self._prune()
+
+    def _fresh(self, raw: RawBatch) -> RawBatch:
+        """Leave out the records of partitions that have gone meanwhile."""
+        stale = [tp for tp, epoch in raw.epochs.items() if not self._owns(tp, epoch)]
+        if not stale:
+            return raw
+        return without_rows(raw, dict.fromkeys(stale, (0, None)))
+
+    def receive_control(self, message: Any) -> Any:
+        """Answer a cut, resend what was refused, take note of partitions."""
+        if isinstance(message, Cut):
+            return self.report()
+        if isinstance(message, Resend):
+            return self._resend()
+        if isinstance(message, Assigned):
+            for branch in self.flow.branches:
+                for tp, start in message.starts.items():
+                    if branch.reads(tp.topic):
+                        branch.progress.assign(tp, start)
+        elif isinstance(message, Released):
+            for branch in self.flow.branches:
+                for tp in message.partitions:
+                    branch.progress.release(tp)
+            self.held = self.flow.held_partitions()
+        return None
+
+    def tick(self) -> float | None:
+        """Try held records again when they are due."""
+        try:
+            wait = self.flow.retry_due(time.monotonic())
+        finally:
+            self.held = self.flow.held_partitions()
+        return _TICK_SECONDS if wait is None else min(wait, _TICK_SECONDS)
+
+    def abandon(self) -> None:
+        """Nothing to do: a batch in hand ends by itself, and is then not committed."""
+
+    def branch_names(self, topic: str) -> list[str]:
+        """Return the names of the branches that read a topic."""
+        return [branch.progress.name for branch in self.flow.branches if branch.reads(topic)]
+
+    def report(self) -> CutReport:
+        """Return how far every branch has come and what is still on its way."""
+        self._prune()
+        positions = {
+            branch.progress.name: dict(branch.progress.positions) for branch in self.flow.branches
+        }
+        return CutReport(positions, tuple(self._outstanding))
+
+    # --- effects --------------------------------------------------------------------
+
+    def sent(self, branch: Branch, parcel: Parcel | None, rows: int) -> None:
+        """Count rows that left, and remember the parcel until it has arrived."""
+        self.records_out[branch.node.name] += rows
+        if parcel is not None:
+            self._outstanding.append(parcel)
+
+    def skipped(self, fault: RowFault, policy: ErrorPolicy) -> None:
+        """Count a skipped record, and log a sample."""
+        self.skipped_count += 1
+        if self.skipped_count == 1 or random.random() < policy.sample_rate:
+            self._log.warning(
+                "record skipped",
+                where=fault.where,
+                step=fault.step,
+                stage=fault.stage.value,
+                error=f"{type(fault.error).__name__}: {fault.error}",
+                skipped=self.skipped_count,
+            )
+
+    def dead_letter(self, fault: RowFault, policy: ErrorPolicy, attempt: int) -> None:
+        """Send a record's own bytes to the dead-letter topic, with headers that say why."""
+        producer, topic = self._dead_letters(policy)
+        record = fault.origin.records[fault.number]
+        kind, stamp = record.timestamp()
+        headers = dead_letter_headers(
+            record,
+            error=fault.error,
+            step=fault.step,
+            attempt=attempt,
+            application=self._application,
+        )
+        outgoing = Outgoing(record.value(), record.key(), stamp if kind else 0, headers)
+        self._outstanding.append(producer.send_one(topic, outgoing))
+        self.dead_letter_count += 1
+
+    def may_finish(self, tp: TopicPartition, epoch: int) -> bool:
+        """Whether rows in hand may still be written."""
+        return self._may_finish(tp, epoch)
+
+    # --- delivery -------------------------------------------------------------------
+
+    def _prune(self) -> None:
+        self._outstanding = [parcel for parcel in self._outstanding if not parcel.delivered]
+
+    def _check_deliveries(self) -> None:
+        """Mend refusals before anything newer is sent."""
+        if any(parcel.refused for parcel in self._outstanding):
+            self._resend()
+
+    def _resend(self) -> CutReport:
+        """Send the refused records again, one by one, and judge those refused alone.
+
+        The broker refuses a whole batch of the producer for one record in it. Everything
+        that was handed over is waited for first, so that what is sent again does not
+        overtake it.
+        """
+        producers = {id(w.producer): w.producer for w in self._writers()}
+        deadline = time.monotonic() + _RESEND_SECONDS
+        refused = [parcel for parcel in self._outstanding if parcel.refused]
+        for producer in producers.values():
+            producer.wait(self._outstanding, max(0.0, deadline - time.monotonic()))
+        self._outstanding = [parcel for parcel in self._outstanding if not parcel.refused]
+        for parcel in refused:
+            self._resend_parcel(parcel)
+        return self.report()
+
+    def _resend_parcel(self, parcel: Parcel) -> None:
+        if parcel.context is None:
+            code, reason, _, _ = parcel.refused[0]
+            raise DeliveryError(f"{parcel.topic!r} did not take a dead letter: {reason} ({code})")
+        writer, origin = parcel.context
+        policy = self._policy_of(writer)
+        for one in parcel.undelivered():
+            alone = writer.producer.resend(one, parcel.topic, _RESEND_SECONDS)
+            if alone is None:
+                continue
+            cause = DeliveryError(f"{parcel.topic!r} refused it: {alone.reason} ({alone.code})")
+            fault = RowFault(origin, one.outgoing.row, Stage.WRITE, writer.name, cause)
+            verdict = policy.verdict(Stage.WRITE)
+            if verdict is Verdict.RETRY:
+                verdict = policy.exhausted()
+            if verdict is Verdict.SKIP:
+                self.skipped(fault, policy)
+            elif verdict is Verdict.DEAD_LETTER:
+                self.dead_letter(fault, policy, 1)
+            else:
+                raise fatal(fault)
+
+    def _writers(self) -> list[Writer]:
+        return [branch.writer for branch in self.flow.branches if branch.writer is not None]
+
+    def _policy_of(self, writer: Writer) -> ErrorPolicy:
+        branch = next(b for b in self.flow.branches if b.writer is writer)
+        return branch.scans[0].policy

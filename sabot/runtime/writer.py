@@ -1,0 +1,183 @@
+"""Rows to records: the end of a branch that writes to Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from sabot.codecs.codec import Codec, Encoded
+from sabot.errors import ColumnNotFoundError, FunctionResultError
+from sabot.kafka.producer import KafkaProducer, Parcel
+from sabot.kafka.sink import KafkaSinkConfig
+from sabot.runtime.faults import RowFault
+from sabot.runtime.policy import Stage
+from sabot.types import Batch
+
+__all__ = ["Prepared", "Writer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Rows ready to leave, and those that cannot.
+
+    Attributes:
+        batch: The rows that can; ``values`` and ``keys`` belong to them.
+    """
+
+    batch: Batch
+    values: Sequence[bytes | None] = ()
+    keys: Sequence[bytes | None] = ()
+    faults: Sequence[RowFault] = ()
+
+
+class Writer:
+    """Encodes the rows of a branch and hands them to a producer.
+
+    A row that no step changed is written with the bytes it came in; one to which steps
+    only added columns gets those added to its bytes; any other is encoded anew.
+
+    Args:
+        config: The sink.
+        producer: The producer for its cluster and options.
+        name: What errors call this end of the plan.
+    """
+
+    def __init__(self, config: KafkaSinkConfig, producer: KafkaProducer, name: str) -> None:
+        self.config = config
+        self.producer = producer
+        self.name = name
+        self._codec = config.create_codec()
+
+    def prepare(self, batch: Batch, source_codec: Codec | None) -> Prepared:
+        """Encode rows and find their keys; sends nothing.
+
+        Args:
+            batch: The rows.
+            source_codec: The codec that decoded them; ``None`` for rows that never were
+                bytes.
+        """
+        if batch.num_rows == 0:
+            return Prepared(batch)
+        encoded = self._encode(batch, source_codec)
+        faults = [self._fault(batch, failure.index, failure.error) for failure in encoded.failures]
+        values = encoded.values
+        if faults:
+            bad = {failure.index for failure in encoded.failures}
+            batch = _rows(batch, [row for row in range(batch.num_rows) if row not in bad])
+        keys, bad_keys = self._keys(batch)
+        if bad_keys:
+            faults += [self._fault(batch, row, error) for row, error in bad_keys.items()]
+            keep = [row for row in range(batch.num_rows) if row not in bad_keys]
+            values, keys = [values[row] for row in keep], [keys[row] for row in keep]
+            batch = _rows(batch, keep)
+        return Prepared(batch, values, keys, faults)
+
+    def send(self, prepared: Prepared) -> Parcel | None:
+        """Hand prepared rows to the producer; waits where its queue is full."""
+        batch = prepared.batch
+        if batch.num_rows == 0:
+            return None
+        numbers = batch.record_numbers()
+        return self.producer.send(
+            self.config.topic,
+            prepared.values,
+            prepared.keys,
+            self._timestamps(batch, numbers),
+            rows=numbers,
+            context=(self, batch.origin),
+        )
+
+    def _fault(self, batch: Batch, row: int, error: Exception) -> RowFault:
+        return RowFault(batch.origin, batch.record_number(row), Stage.WRITE, self.name, error)
+
+    def _encode(self, batch: Batch, source_codec: Codec | None) -> Encoded:
+        decoded = batch.decoded
+        untouched = (
+            source_codec is not None
+            and self._codec.reads_as(source_codec)
+            and batch.intact.issuperset(decoded)
+        )
+        if untouched:
+            names = batch.columns.schema.names
+            added = [name for name in names if name not in batch.intact]
+            if len(added) == len(names) - len(decoded):
+                values = _values(batch)
+                if not added:
+                    return Encoded(values)
+                extended = self._codec.extend(values, batch.columns.select(added))
+                if extended is not None:
+                    return extended
+        return self._codec.encode(batch.columns)
+
+    def _keys(self, batch: Batch) -> tuple[Sequence[bytes | None], dict[int, Exception]]:
+        key = self.config.key
+        if isinstance(key, str):
+            return self._column_keys(batch, key), {}
+        if key is not None:
+            return self._extracted_keys(batch, key)
+        records = batch.origin.records
+        if not records:
+            return [None] * batch.num_rows, {}
+        return [records[number].key() for number in batch.record_numbers()], {}
+
+    def _column_keys(self, batch: Batch, name: str) -> list[bytes | None]:
+        if name not in batch.columns.schema.names:
+            raise ColumnNotFoundError(
+                column=name, columns=batch.columns.schema.names, step=self.name
+            )
+        return [as_key(value) for value in batch.columns.column(name).to_pylist()]
+
+    def _extracted_keys(
+        self, batch: Batch, extract: Callable[[dict[str, Any]], Any]
+    ) -> tuple[list[bytes | None], dict[int, Exception]]:
+        keys: list[bytes | None] = []
+        faults: dict[int, Exception] = {}
+        for row, values in enumerate(batch.columns.to_pylist()):
+            try:
+                key = extract(values)
+            except Exception as error:
+                faults[row] = error
+                keys.append(None)
+                continue
+            if key is not None and not isinstance(key, bytes):
+                raise FunctionResultError(
+                    f"the key_extractor of {self.name!r} must return bytes; it returned "
+                    f"{type(key).__name__} {key!r}",
+                    step=self.name,
+                )
+            keys.append(key)
+        return keys, faults
+
+    @staticmethod
+    def _timestamps(batch: Batch, numbers: Sequence[int]) -> list[int]:
+        records = batch.origin.records
+        if not records:
+            return [0] * batch.num_rows
+        stamps = [records[number].timestamp() for number in numbers]
+        return [stamp[1] if stamp[0] else 0 for stamp in stamps]
+
+
+def _rows(batch: Batch, rows: Sequence[int]) -> Batch:
+    return batch.take(pa.array(rows, pa.int32()))
+
+
+def _values(batch: Batch) -> Sequence[bytes | None]:
+    values = batch.origin.values
+    if batch.index is None:
+        return values
+    return [values[number] for number in batch.index.to_pylist()]
+
+
+def as_key(value: Any) -> bytes | None:
+    """Return a column's value as a record key: text as UTF-8, numbers as their digits.
+
+    Example:
+        >>> as_key("a"), as_key(7), as_key(None), as_key(b"raw")
+        (b'a', b'7', None, b'raw')
+    """
+    if value is None or isinstance(value, bytes):
+        return value
+    return str(value).encode()
