@@ -23,6 +23,16 @@ __all__ = ["App"]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
+class _Owner(str):
+    """An app's id that is told from the same id of another app, by identity.
+
+    A test suite or a notebook makes one app after the other under one id; none of them
+    must run what an earlier one was given.
+    """
+
+    __slots__ = ()
+
+
 class App:
     """Hosts streams and agents; inert until it is run.
 
@@ -54,6 +64,7 @@ class App:
         if not isinstance(broker, str) or not broker.strip():
             raise ConfigurationError(f"broker must be 'host:port' or 'embedded://'; got {broker!r}")
         self.id = id
+        self._owner = _Owner(id)
         self.broker = broker
         self.settings = settings
         self._outputs: list[Output] = []
@@ -77,7 +88,7 @@ class App:
         broker = options.pop("bootstrap_servers", self.broker)
         group = options.pop("group_id", self.id)
         stream = Stream.from_kafka(broker, topic, group, **options)
-        return Stream(stream.node, owner=self.id)
+        return Stream(stream.node, owner=self._owner)
 
     def add(self, output: OutputStream) -> OutputStream:
         """Let this app run an output that was built from a bare `Stream`.
@@ -93,7 +104,7 @@ class App:
             raise PlanError(
                 f"output {output.name!r} belongs to app {output.output.owner!r} already"
             )
-        output.output.owner = self.id
+        output.output.owner = self._owner
         if not any(known is output.output for known in self._outputs):
             self._outputs.append(output.output)
         return output
@@ -128,7 +139,7 @@ class App:
             _warn_of_agent(function, topic, label)
             node = AgentNode(self.stream(topic, **options).node, function, f"agent:{label}")
             file = function.__code__.co_filename
-            current_collection().add(Output(node, owner=self.id, file=file))
+            current_collection().add(Output(node, owner=self._owner, file=file))
             self._claim()
             return function
 
@@ -161,7 +172,7 @@ class App:
     def _claim(self) -> None:
         """Take the outputs that descend from this app's streams."""
         for output in current_collection().outputs:
-            if output.owner == self.id and not any(known is output for known in self._outputs):
+            if output.owner is self._owner and not any(o is output for o in self._outputs):
                 self._outputs.append(output)
 
     # --- running --------------------------------------------------------------------

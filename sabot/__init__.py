@@ -1,0 +1,100 @@
+"""Stream processing on Kafka: columnar pipelines and agents in supervised workers.
+
+Names are imported when they are first used, so that ``import sabot`` costs next to
+nothing and a command that needs no Kafka loads none.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sabot.api.stream import OutputStream, Stream
+    from sabot.app.app import App
+    from sabot.app.run import run
+    from sabot.errors import (
+        ActorError,
+        ActorStoppedError,
+        AppLoadError,
+        BrokerError,
+        BrokerUnavailableError,
+        CodecError,
+        ColumnNotFoundError,
+        CommitError,
+        ConfigurationError,
+        DecodeError,
+        DeliveryError,
+        EncodeError,
+        FunctionResultError,
+        InternalError,
+        MailboxFullError,
+        MissingDependencyError,
+        OffsetOutOfRangeError,
+        PartitionLostError,
+        PlanError,
+        ProcessingError,
+        RestartLimitError,
+        SabotError,
+        SchemaMismatchError,
+        TopicNotFoundError,
+    )
+    from sabot.types import Record, TopicPartition
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ActorError",
+    "ActorStoppedError",
+    "App",
+    "AppLoadError",
+    "BrokerError",
+    "BrokerUnavailableError",
+    "CodecError",
+    "ColumnNotFoundError",
+    "CommitError",
+    "ConfigurationError",
+    "DecodeError",
+    "DeliveryError",
+    "EncodeError",
+    "FunctionResultError",
+    "InternalError",
+    "MailboxFullError",
+    "MissingDependencyError",
+    "OffsetOutOfRangeError",
+    "OutputStream",
+    "PartitionLostError",
+    "PlanError",
+    "ProcessingError",
+    "Record",
+    "RestartLimitError",
+    "SabotError",
+    "SchemaMismatchError",
+    "Stream",
+    "TopicNotFoundError",
+    "TopicPartition",
+    "__version__",
+    "run",
+]
+
+_HOMES = {
+    "App": "sabot.app.app",
+    "OutputStream": "sabot.api.stream",
+    "Record": "sabot.types",
+    "Stream": "sabot.api.stream",
+    "TopicPartition": "sabot.types",
+    "run": "sabot.app.run",
+}
+"""Where a name lives; the rest of `__all__` are errors."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'sabot' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, "sabot.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""What a running worker looks like to people."""
