@@ -7,20 +7,21 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
-import structlog
 
 from sabot.columns.batch import BatchView, values_for
 from sabot.columns.comparison import Comparisons
+from sabot.columns.compute import complete_compute
 from sabot.columns.lineage import all_from, by_number, in_order, joined, numbered
 from sabot.columns.result import as_mask, as_rows, as_verdict, describe, refuse
 from sabot.errors import FunctionResultError, SabotError, SchemaMismatchError
+from sabot.logs import get_logger
 from sabot.types import Batch
 
 __all__ = ["UserFunction"]
 
 _OUR_CLASS = re.compile(r"\b(BatchView|Column)\b")
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class UserFunction:
@@ -59,6 +60,7 @@ class UserFunction:
         self._by_row = by_row
         self._once = by_row
         self._comparisons: Comparisons | None = Comparisons(function)
+        complete_compute()
 
     def mask(self, batch: Batch) -> pa.BooleanArray:
         """Return which rows a predicate keeps; null counts as false.

@@ -29,13 +29,22 @@ _GROUP_TEXTS = {
     "GROUP_AUTHORIZATION_FAILED": "may not be used by this user; grant READ on the group",
     "INCONSISTENT_GROUP_PROTOCOL": "has members with another partition_assignment_strategy or "
     "group_protocol; use the same for all members, or another group_id",
+    "INVALID_SESSION_TIMEOUT": "asks for a session_timeout_ms the cluster does not allow; its "
+    "group.min.session.timeout.ms and group.max.session.timeout.ms are the bounds",
     "FENCED_INSTANCE_ID": "has another member with the same group_instance_id; give each its own",
     "UNSUPPORTED_ASSIGNOR": "asks for a group_remote_assignor that the cluster does not have",
     "UNSUPPORTED_VERSION": "uses a group_protocol that the cluster does not know; "
     "use group_protocol='classic'",
     "GROUP_MAX_SIZE_REACHED": "has as many members as the cluster allows",
 }
-_WRONG_SETTINGS = frozenset({"INVALID_GROUP_ID", "UNSUPPORTED_ASSIGNOR", "UNSUPPORTED_VERSION"})
+_WRONG_SETTINGS = frozenset(
+    {
+        "INVALID_GROUP_ID",
+        "INVALID_SESSION_TIMEOUT",
+        "UNSUPPORTED_ASSIGNOR",
+        "UNSUPPORTED_VERSION",
+    }
+)
 
 
 class ClientErrors:

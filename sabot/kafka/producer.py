@@ -98,6 +98,11 @@ class Parcel:
         """Whether every record has arrived."""
         return self.closed and not self.refused and self.good >= self.accepted
 
+    def resolve(self, one: Undelivered) -> None:
+        """Count a refused record as done: it went another way, or a policy let it go."""
+        self.refused.remove((one.code, one.reason, one.outgoing.key, one.outgoing.value))
+        self.good += 1
+
     def undelivered(self) -> list[Undelivered]:
         """Return the refused records in the order they were sent."""
         wanted: dict[tuple[bytes | None, bytes | None], list[tuple[str, str]]] = {}

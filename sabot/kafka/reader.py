@@ -30,8 +30,15 @@ if TYPE_CHECKING:
 __all__ = ["CommitPoint", "KafkaReader", "ReaderPort", "ReaderSettings"]
 
 _STALL_SECONDS = 0.025
-"""How long a full reader holds still before it pauses partitions. A pause throws away what
-the client has fetched ahead, so it must not happen for a mailbox that drains at once."""
+"""How long the reader holds still for some full actors before it pauses their partitions. A
+pause throws away what the client has fetched ahead, so it must not happen for a mailbox
+that drains at once."""
+
+_LONG_STALL_SECONDS = 2.0
+"""The same where nothing else could be read meanwhile."""
+
+_IDLE_SECONDS = 0.1
+"""How long reading waits, at most, for one of the actors to finish what it has."""
 
 _POLL_SECONDS = 0.05
 """How long an idle poll waits for a record, and so how late a commit may begin."""
@@ -84,6 +91,10 @@ class ReaderPort(Protocol):
 
     def blocked(self, partitions: Collection[TopicPartition]) -> frozenset[TopicPartition]:
         """Return those of the partitions that must not be read now."""
+        ...
+
+    def wait_for_idle(self, timeout: float) -> None:
+        """Wait until some actor has nothing to do, at most ``timeout`` seconds."""
         ...
 
     def wait_for_room(self, timeout: float) -> None:
@@ -194,6 +205,9 @@ class KafkaReader:
     def _turn(self) -> None:
         consumer = self._client
         self.serve_commits()
+        # Two threads that build Python objects at once only take the interpreter from each
+        # other; the client goes on fetching by itself meanwhile.
+        self._port.wait_for_idle(_IDLE_SECONDS)
         self._settle_pauses()
         if self._pending:
             self._resolve_pending()
@@ -237,7 +251,7 @@ class KafkaReader:
             values=values,
             next_offsets=moved,
             epochs={tp: self._epochs[tp] for tp in moved},
-            size=sum(len(value) for value in values if value is not None),
+            size=_size(values),
         )
 
     def _moved(self) -> dict[TopicPartition, int]:
@@ -315,8 +329,7 @@ class KafkaReader:
     def _settle_pauses(self) -> None:
         blocked = self._port.blocked(self._epochs.keys())
         if blocked - self._paused:
-            self._port.wait_for_room(_STALL_SECONDS)
-            blocked = self._port.blocked(self._epochs.keys())
+            blocked = self._hold_still(blocked)
         blocked |= self._pending
         if blocked == self._paused:
             return
@@ -328,6 +341,19 @@ class KafkaReader:
         if to_resume:
             consumer.resume(to_resume)
         self._paused = frozenset(blocked)
+
+    def _hold_still(self, blocked: frozenset[TopicPartition]) -> frozenset[TopicPartition]:
+        """Wait for room; return what is blocked after that."""
+        everything = len(blocked) >= len(self._epochs)
+        deadline = time.monotonic() + (_LONG_STALL_SECONDS if everything else _STALL_SECONDS)
+        while blocked - self._paused and not self._stopping.is_set():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            self._port.wait_for_room(min(left, _STALL_SECONDS))
+            self.serve_commits()
+            blocked = self._port.blocked(self._epochs.keys())
+        return blocked
 
     # --- rebalance ------------------------------------------------------------------
 
@@ -524,3 +550,10 @@ class KafkaReader:
         from confluent_kafka import TopicPartition as ClientPartition
 
         return [ClientPartition(tp.topic, tp.partition) for tp in partitions]
+
+
+def _size(values: Sequence[bytes | None]) -> int:
+    try:
+        return sum(map(len, values))  # type: ignore[arg-type]
+    except TypeError:  # a tombstone among them
+        return sum(len(value) for value in values if value is not None)

@@ -24,7 +24,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "partitioner": "murmur2_random",
     "linger.ms": 5,
     # A bound for memory: records wait here while the broker is slow, then senders wait.
-    "queue.buffering.max.kbytes": 65536,
+    "queue.buffering.max.kbytes": 16384,
     "queue.buffering.max.messages": 1000000,
     # Below the session time-out, so that a worker that was taken for dead has nothing
     # left to deliver when its partitions are read by another.

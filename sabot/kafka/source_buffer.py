@@ -129,6 +129,9 @@ class SourceBuffer:
             if time.monotonic() >= deadline:
                 return frozenset(partitions)
 
+    def wait_for_idle(self, timeout: float) -> None:
+        """Nothing to wait for: nobody computes on what is buffered."""
+
     def wait_for_room(self, timeout: float) -> None:
         """Wait until the buffer takes another batch."""
         with self._room:

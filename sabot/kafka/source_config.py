@@ -29,7 +29,7 @@ _THROUGHPUT: Mapping[str, Any] = {
     "queued.min.messages": 1_000_000,
     # What bounds the memory: 64 MB of records fetched ahead in one consumer, plus the one
     # answer of each broker that crossed the bound.
-    "queued.max.messages.kbytes": 65_536,
+    "queued.max.messages.kbytes": 16_384,
     "fetch.max.bytes": 16_777_216,
 }
 _OWN: Mapping[str, Any] = {

@@ -40,10 +40,15 @@ class Output:
 
 @dataclass(slots=True)
 class Collection:
-    """The outputs and apps defined while one target is loaded."""
+    """The outputs and apps defined while one target is loaded.
+
+    Attributes:
+        main_file: The file that was started, as of the last output.
+    """
 
     outputs: list[Output] = field(default_factory=list)
     apps: list[Any] = field(default_factory=list)
+    main_file: str | None = None
 
     def add(self, output: Output) -> Output | None:
         """Take an output; in an interactive session return the one it replaces.
@@ -51,6 +56,8 @@ class Collection:
         There a cell that is run again defines its output again, under the same source
         and sink, and both would run: each record would be written twice.
         """
+        # The interpreter forgets it before anything is called at exit.
+        self.main_file = getattr(sys.modules.get("__main__"), "__file__", None)
         replaced = None
         if _interactive():
             identity = _identity(output)
@@ -101,7 +108,7 @@ def _interactive() -> bool:
 
 def _notice_at_exit() -> None:
     # Only for the file that was started: a library's outputs are not its user's slip.
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    main = _process.main_file
     if main is None or _interactive() or getattr(sys, "last_value", None) is not None:
         return
     forgotten = [output for output in _process.waiting() if output.file == main]

@@ -12,15 +12,14 @@ import inspect
 import random
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import structlog
+from typing import Any, Final
 
 from sabot.actors import Actor
 from sabot.codecs import Codec
 from sabot.errors import ActorStoppedError, InternalError, PlanError
-from sabot.kafka.dead_letter import dead_letter_headers
+from sabot.kafka.dead_letter import dead_letter_headers, send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Outgoing, Parcel
+from sabot.logs import get_logger
 from sabot.plan.nodes import AgentNode
 from sabot.runtime.events import EventStream, Feed
 from sabot.runtime.faults import RowFault, TransientFaultError, fatal
@@ -32,6 +31,8 @@ from sabot.runtime.userloop import UserLoop
 from sabot.types import RawBatch, TopicPartition
 
 __all__ = ["AgentActor"]
+
+_RESEND_SECONDS: Final = 60.0
 
 
 class AgentActor(Actor):
@@ -62,6 +63,7 @@ class AgentActor(Actor):
             raise PlanError(f"agent {name!r} needs a source of records")
         self.name = name
         self.kind = "agent"
+        self.on_finished: Callable[[], None] = lambda: None
         self.answers_itself = True
         self.held: frozenset[TopicPartition] = frozenset()
         self.topics = frozenset({scan.topic} if scan.topic else ())
@@ -86,11 +88,12 @@ class AgentActor(Actor):
         self._numbers: Sequence[int] = ()
         self._feed: Feed | None = None
         self._counted = 0
+        self._dropped: dict[TopicPartition, int] = {}
         self._attempts: dict[int, int] = {}
         self._failure: BaseException | None = None
         self._news = threading.Event()
         self._abandoned = False
-        self._log = structlog.get_logger("sabot.agent").bind(agent=name)
+        self._log = get_logger("sabot.agent").bind(agent=name)
 
     # --- messages -------------------------------------------------------------------
 
@@ -114,9 +117,14 @@ class AgentActor(Actor):
             elif isinstance(message, Released):
                 for tp in message.partitions:
                     self._progress.release(tp)
-        if isinstance(message, Cut | Resend):
-            return self.report()
-        return None
+        if isinstance(message, Resend):
+            return self._resend()
+        return self.report() if isinstance(message, Cut) else None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has a batch in hand."""
+        return self._raw is not None
 
     def abandon(self) -> None:
         """Give up the batch in hand; its events are not finished."""
@@ -142,6 +150,18 @@ class AgentActor(Actor):
             self._outstanding = [parcel for parcel in self._outstanding if not parcel.delivered]
             return CutReport({self.name: dict(self._progress.positions)}, tuple(self._outstanding))
 
+    def _resend(self) -> CutReport:
+        """Send refused dead letters again, in a form that is taken.
+
+        Raises:
+            DeliveryError: If there is none; nothing may be committed past such a letter.
+        """
+        with self._lock:
+            refused = [parcel for parcel in self._outstanding if parcel.refused]
+        for parcel in refused:
+            parcel.context.mend(parcel, _RESEND_SECONDS)
+        return self.report()
+
     # --- a batch --------------------------------------------------------------------
 
     def _take(self, raw: RawBatch) -> None:
@@ -155,18 +175,24 @@ class AgentActor(Actor):
         self.records_in += len(numbers)
         with self._lock:
             self._raw, self._numbers, self._counted = raw, numbers, 0
-            self._attempts = {}
+            self._attempts, self._dropped = {}, {}
             self._feed = Feed(rows, self._skip(raw, numbers, ahead))
 
     def _skip(
         self, raw: RawBatch, numbers: Sequence[int], ahead: dict[TopicPartition, int]
     ) -> Callable[[int], bool]:
         owns, records, epochs = self._owns, raw.records, raw.epochs
+        dropped = self._dropped
 
         def skip(event: int) -> bool:
             record = records[numbers[event]]
             tp = TopicPartition(record.topic(), record.partition())
-            return not owns(tp, epochs[tp]) or record.offset() < ahead.get(tp, 0)
+            if not owns(tp, epochs[tp]):
+                # Left to the next owner; the partition may still be committed meanwhile,
+                # and then not past this event.
+                dropped.setdefault(tp, record.offset())
+                return True
+            return record.offset() < ahead.get(tp, 0)
 
         return skip
 
@@ -283,10 +309,13 @@ class AgentActor(Actor):
         with self._lock:
             self._count_finished()
             for tp, offset in raw.next_offsets.items():
+                if tp in self._dropped:
+                    continue
                 self._progress.advance(tp, raw.epochs[tp], offset)
                 if self._progress.ahead.get(tp, offset + 1) <= offset:
                     del self._progress.ahead[tp]
             self._raw, self._feed, self._numbers = None, None, ()
+        self.on_finished()
 
     def _count_finished(self) -> None:
         """Move the positions behind the events finished since the last time."""
@@ -296,7 +325,7 @@ class AgentActor(Actor):
         for event in range(self._counted, feed.finished):
             record = raw.records[self._numbers[event]]
             tp = TopicPartition(record.topic(), record.partition())
-            if tp in raw.epochs:
+            if tp in raw.epochs and record.offset() < self._dropped.get(tp, record.offset() + 1):
                 self._progress.advance(tp, raw.epochs[tp], record.offset() + 1)
         self._counted = feed.finished
 
@@ -326,5 +355,5 @@ class AgentActor(Actor):
         )
         outgoing = Outgoing(record.value(), record.key(), stamp if kind else 0, headers)
         with self._lock:
-            self._outstanding.append(producer.send_one(topic, outgoing))
+            self._outstanding.append(send_dead_letter(producer, topic, outgoing))
         self.dead_letter_count += 1

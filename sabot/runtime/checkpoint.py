@@ -15,11 +15,10 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Protocol
 
-import structlog
-
-from sabot.errors import ActorStoppedError, BrokerUnavailableError
+from sabot.errors import ActorStoppedError, BrokerUnavailableError, CommitError
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.kafka.reader import CommitPoint
+from sabot.logs import get_logger
 from sabot.runtime.messages import Cut, CutReport, Resend
 from sabot.runtime.progress import Start
 from sabot.types import TopicPartition
@@ -78,7 +77,7 @@ class Checkpoint:
         self._last: dict[TopicPartition, CommitPoint] = {}
         self.committed: dict[TopicPartition, int] = {}
         self.count = 0
-        self._log = structlog.get_logger("sabot.checkpoint")
+        self._log = get_logger("sabot.checkpoint")
 
     def cut(self, timeout: float, *, commit: bool = True) -> bool:
         """Make a cut; return whether every actor and every record was part of it.
@@ -176,7 +175,13 @@ class Checkpoint:
             self._await_settled(parcels, deadline)
             if not any(parcel.refused for parcel in parcels):
                 return
-            again, _ = self._ask_all(Resend(), deadline)
+            again, silent = self._ask_all(Resend(), deadline)
+            if silent:
+                # Its positions are in the cut already, and count what was refused as done.
+                raise CommitError(
+                    f"no answer from {silent[0].name!r} about records that were refused; "
+                    f"nothing is committed past them"
+                )
             known = {id(parcel) for parcel in parcels}
             parcels = [
                 parcel

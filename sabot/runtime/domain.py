@@ -6,15 +6,15 @@ end the domain and begin a new one.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 
-import structlog
-
 from sabot.actors import ActorSystem, Mailbox, Supervision
-from sabot.errors import CommitError, SabotError
+from sabot.errors import ActorStoppedError, CommitError, SabotError
 from sabot.kafka.reader import CommitPoint, KafkaReader, ReaderSettings
+from sabot.logs import get_logger
 from sabot.runtime.build import build_actor
 from sabot.runtime.checkpoint import Checkpoint, start_of
 from sabot.runtime.compile import DomainPlan
@@ -62,9 +62,9 @@ class Domain:
         self._on_end = on_end
         self._ended = threading.Event()
         self._stopping = threading.Event()
-        self._wanted = threading.Event()
+        self._finished = threading.Event()
         self._draining = False
-        self._log = structlog.get_logger("sabot.domain").bind(group=plan.name)
+        self._log = get_logger("sabot.domain").bind(group=plan.name)
         self.producers = Producers(application)
         self._reader = self._make_reader()
         self._feeder: Feeder | None = None
@@ -107,6 +107,7 @@ class Domain:
                 application=self._application,
                 loop=loop,
             )
+            actor.on_finished = self._finished.set
             mailbox = Mailbox(max(4 * actor.batch_size, 2000), _MAILBOX_BYTES)
             ref = self._system.spawn(actor, mailbox, supervision=Supervision(), kind=actor.kind)
             lanes.append(Lane(actor, ref))
@@ -144,14 +145,20 @@ class Domain:
         deadline = time.monotonic() + timeout
         self._draining = True
         while not all(lane.is_idle() or self._is_waiting(lane) for lane in self.lanes):
-            if time.monotonic() > deadline or any(lane.ref.has_ended for lane in self.lanes):
+            if time.monotonic() > deadline or self._has_failed_actor():
                 return False
             self._stopping.wait(0.01)
+        if self._has_failed_actor():
+            return False
         try:
             return self.checkpoint.cut(max(1.0, deadline - time.monotonic()), commit=self._commits)
         except SabotError as error:
             self._log.error("the last checkpoint failed", error=str(error))
             return False
+
+    def _has_failed_actor(self) -> bool:
+        """Whether an actor has ended: what it had in hand is not finished."""
+        return any(lane.ref.failure is not None or lane.ref.has_ended for lane in self.lanes)
 
     def _is_waiting(self, lane: Lane) -> bool:
         """Whether all that is left with an actor waits behind a failed record."""
@@ -172,7 +179,7 @@ class Domain:
         self._draining = True
         self._ended.set()
         self._stopping.set()
-        self._wanted.set()
+        self._finished.set()
         if self._feeder is not None:
             self._feeder.stop()
         if self._reader is not None:
@@ -266,15 +273,21 @@ class Domain:
             return frozenset()
         return frozenset(tp for tp in partitions if tp.topic in full or tp in held)
 
+    def wait_for_idle(self, timeout: float) -> None:
+        """Wait while every actor is busy; the one that finishes first ends the wait."""
+        if all(lane.is_busy() for lane in self.lanes):
+            self._finished.clear()
+            if all(lane.is_busy() for lane in self.lanes):
+                self._finished.wait(timeout)
+
     def wait_for_room(self, timeout: float) -> None:
-        """Wait until some full actor has room again."""
-        for lane in self.lanes:
-            if lane.is_full():
-                try:
-                    lane.ref.mailbox.wait_for_room(timeout)
-                except SabotError:
-                    return
-                return
+        """Wait until some full actor has room again, or just so long where none is full."""
+        full = next((lane for lane in self.lanes if lane.is_full()), None)
+        if full is None or self._draining:
+            self._stopping.wait(timeout)
+            return
+        with contextlib.suppress(ActorStoppedError):
+            full.ref.mailbox.wait_for_room(timeout)
 
     def assigned(self, positions: Mapping[TopicPartition, tuple[int, int, str]]) -> None:
         """Tell the actors where partitions start."""

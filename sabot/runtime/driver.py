@@ -63,10 +63,11 @@ def collect(node: Node, *, limit: int | None = None, timeout: float | None = Non
     flow = _flow(node, scans, lambda batch: taken.append(batch.columns))
     rows = 0
     for number, raw in _rounds(scans, deadline):
+        before = len(taken)
         if raw is not None:
-            before = len(taken)
             flow.receive(raw, flow.scans[number].topic)
-            rows += sum(batch.num_rows for batch in taken[before:])
+        flow.retry_due(time.monotonic())
+        rows += sum(batch.num_rows for batch in taken[before:])
         if limit is not None and rows >= limit:
             break
         if deadline is not None and time.monotonic() >= deadline:

@@ -28,6 +28,8 @@ __all__ = [
     "run_step",
 ]
 
+_RECORD = "__sabot_record__"
+
 _WHOLE_BATCH = 10
 """From this many rows on, a batch that fails in every row by one class is no row's fault."""
 
@@ -233,11 +235,17 @@ def concat(parts: Sequence[Batch], like: Batch) -> Batch:
     if not parts:
         return like.slice(0, 0)
     table = pa.concat_tables(
-        [pa.Table.from_batches([part.columns]) for part in parts], promote_options="permissive"
+        [pa.Table.from_batches([_numbered(part)]) for part in parts], promote_options="permissive"
     ).combine_chunks()
     batches = table.to_batches()
-    columns = batches[0] if batches else parts[0].columns
+    rows = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+    number = rows.schema.get_field_index(_RECORD)
     first = parts[0]
     intact = first.intact.intersection(*(part.intact for part in parts))
-    index = pa.concat_arrays([part.index_array() for part in parts])
-    return Batch(columns, like.origin, index, first.decoded, intact)
+    index = rows.column(number)
+    return Batch(rows.remove_column(number), like.origin, index, first.decoded, intact)
+
+
+def _numbered(part: Batch) -> pa.RecordBatch:
+    # As a column, since a table without any forgets how many rows it has.
+    return part.columns.append_column(_RECORD, part.index_array())

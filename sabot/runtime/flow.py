@@ -20,8 +20,10 @@ from sabot.codecs.codec import Codec
 from sabot.operators.base import Operator
 from sabot.plan.nodes import ForEach, Node, Scan, Terminal, Union, Write, parents
 from sabot.runtime.faults import RowFault, fatal, partition_of, run_step
+from sabot.runtime.in_hand import InHand, Memo
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
 from sabot.runtime.progress import Held, Progress, only_rows
+from sabot.runtime.stops import Stops, before, keep, merge, without
 from sabot.runtime.writer import Writer
 from sabot.types import Batch, RawBatch, TopicPartition
 
@@ -96,7 +98,7 @@ class _Passage:
 
     batch: Batch
     scan: ScanStep
-    stops: Mapping[TopicPartition | None, RowFault] = field(default_factory=dict)
+    stops: Stops = field(default_factory=dict)
 
 
 class Flow:
@@ -120,13 +122,18 @@ class Flow:
         self.branches = branches
         self._operators = operators
         self._effects = effects
-        self._in_hand: RawBatch | None = None
-        self._finished: set[int] = set()
-        self._memo: dict[int, list[_Passage]] = {}
+        self._in_hand: InHand | None = None
         self._exhausted: dict[tuple[TopicPartition | None, int], int] = {}
 
-    def receive(self, raw: RawBatch, topic: str | None) -> None:
+    def receive(
+        self, raw: RawBatch, topic: str | None, stale: Collection[TopicPartition] = ()
+    ) -> None:
         """Run all branches over a raw batch.
+
+        Args:
+            raw: The batch.
+            topic: The topic it was read from.
+            stale: Partitions that have gone since; their records are left out.
 
         Raises:
             ProcessingError: With a true ``fatal`` where a policy says to fail; the
@@ -134,17 +141,18 @@ class Flow:
             TransientFaultError, BatchFaultError: Give the same batch again later; branches that
                 have finished it are not run again.
         """
-        if self._in_hand is not raw:
-            self._in_hand, self._finished, self._memo = raw, set(), {}
+        hand = self._in_hand
+        if hand is None or hand.raw is not raw:
+            hand = self._in_hand = InHand(raw, raw)
+        hand.leave_out(stale)
         failures: list[RowFault] = []
         for number, branch in enumerate(self.branches):
-            if number in self._finished or not branch.reads(topic):
+            if number in hand.finished or not branch.reads(topic):
                 continue
-            part = branch.progress.remaining(raw)
-            memo = self._memo if part is raw else {}
+            part, memo = hand.part(number, branch.progress)
             failures += self._run(branch, part, topic, memo)
-            self._finished.add(number)
-        self._in_hand, self._finished, self._memo = None, set(), {}
+            hand.finished.add(number)
+        self._in_hand = None
         if failures:
             raise fatal(failures[0])
 
@@ -166,17 +174,15 @@ class Flow:
 
     # --- one branch -----------------------------------------------------------------
 
-    def _run(
-        self, branch: Branch, raw: RawBatch, topic: str | None, memo: dict[int, list[_Passage]]
-    ) -> list[RowFault]:
+    def _run(self, branch: Branch, raw: RawBatch, topic: str | None, memo: Memo) -> list[RowFault]:
         """Run one branch over a raw batch; return what its policy says to fail for."""
         passages = self._evaluate(_above(branch.node), raw, topic, memo)
         stops: dict[TopicPartition | None, RowFault] = {}
         for passage in passages:
-            _merge(stops, passage.stops)
+            merge(stops, passage.stops)
         for passage in passages:
-            batch = self._writable(_before(passage.batch, stops))
-            _merge(stops, self._end(branch, passage, batch))
+            batch = self._writable(before(passage.batch, stops))
+            merge(stops, self._end(branch, passage, batch))
         return self._settle(branch, raw, stops)
 
     def _end(
@@ -197,7 +203,7 @@ class Flow:
         if stops:
             # What waits behind a row that cannot be written must not leave before it.
             bad = {fault.number for fault in prepared.faults}
-            good = _before(_without(batch, bad), stops)
+            good = before(without(batch, bad), stops)
             prepared = branch.writer.prepare(good, passage.scan.codec)
         parcel = branch.writer.send(prepared)
         if parcel is not None:
@@ -226,13 +232,11 @@ class Flow:
                     error,
                     is_transient_cause(error, policy),
                 )
-                _merge(stops, self._judge([fault], policy))
+                merge(stops, self._judge([fault], policy))
         self._effects.sent(branch, None, done)
         return stops
 
-    def _settle(
-        self, branch: Branch, raw: RawBatch, stops: Mapping[TopicPartition | None, RowFault]
-    ) -> list[RowFault]:
+    def _settle(self, branch: Branch, raw: RawBatch, stops: Stops) -> list[RowFault]:
         """Move the branch's positions; hold what must wait, return what must fail."""
         failures: list[RowFault] = []
         for tp, offset in raw.next_offsets.items():
@@ -309,17 +313,13 @@ class Flow:
 
     # --- evaluation -----------------------------------------------------------------
 
-    def _evaluate(
-        self, node: Node, raw: RawBatch, topic: str | None, memo: dict[int, list[_Passage]]
-    ) -> list[_Passage]:
+    def _evaluate(self, node: Node, raw: RawBatch, topic: str | None, memo: Memo) -> list[_Passage]:
         known = memo.get(id(node))
         if known is None:
             known = memo[id(node)] = self._compute(node, raw, topic, memo)
         return known
 
-    def _compute(
-        self, node: Node, raw: RawBatch, topic: str | None, memo: dict[int, list[_Passage]]
-    ) -> list[_Passage]:
+    def _compute(self, node: Node, raw: RawBatch, topic: str | None, memo: Memo) -> list[_Passage]:
         if isinstance(node, Scan):
             scan = next(scan for scan in self.scans if scan.node is node)
             return [self._decode(scan, raw)] if scan.topic == topic else []
@@ -350,7 +350,7 @@ class Flow:
             for failure in decoded.failures
         ]
         stops = self._judge(faults, scan.policy)
-        return _Passage(_before(batch, stops), scan, stops)
+        return _Passage(before(batch, stops), scan, stops)
 
     def _step(self, operator: Operator, passage: _Passage) -> _Passage:
         policy = passage.scan.policy
@@ -359,8 +359,8 @@ class Flow:
         if not faults:
             return _Passage(batch, passage.scan, passage.stops)
         stops = dict(passage.stops)
-        _merge(stops, self._judge(faults, policy))
-        return _Passage(_before(batch, stops), passage.scan, stops)
+        merge(stops, self._judge(faults, policy))
+        return _Passage(before(batch, stops), passage.scan, stops)
 
     def _judge(
         self, faults: Sequence[RowFault], policy: ErrorPolicy
@@ -375,7 +375,7 @@ class Flow:
         for fault in faults:
             verdict = self._verdict(fault, policy)
             if verdict in (Verdict.FAIL, Verdict.RETRY):
-                _merge(stops, {fault.partition: fault})
+                merge(stops, {fault.partition: fault})
             else:
                 passing.append((fault, verdict))
         for fault, verdict in passing:
@@ -402,51 +402,11 @@ class Flow:
         stale = {tp for tp, epoch in raw.epochs.items() if not self._effects.may_finish(tp, epoch)}
         if not stale:
             return batch
-        return _keep(batch, lambda tp, _: tp not in stale)
+        return keep(batch, lambda tp, _: tp not in stale)
 
 
 def _above(node: Terminal) -> Node:
     return parents(node)[0] if isinstance(node, Write | ForEach) else node
-
-
-def _merge(
-    into: dict[TopicPartition | None, RowFault],
-    more: Mapping[TopicPartition | None, RowFault],
-) -> None:
-    for tp, fault in more.items():
-        known = into.get(tp)
-        if known is None or fault.offset < known.offset:
-            into[tp] = fault
-
-
-def _before(batch: Batch, stops: Mapping[TopicPartition | None, RowFault]) -> Batch:
-    """Leave out the rows at and behind the failures that withhold them."""
-    if not stops or batch.num_rows == 0:
-        return batch
-    return _keep(batch, lambda tp, offset: tp not in stops or offset < stops[tp].offset)
-
-
-def _keep(batch: Batch, wanted: Callable[[TopicPartition | None, int], bool]) -> Batch:
-    records = batch.origin.records
-    numbers = batch.record_numbers()
-    if records:
-        mask = [
-            wanted(
-                TopicPartition(records[number].topic(), records[number].partition()),
-                records[number].offset(),
-            )
-            for number in numbers
-        ]
-    else:
-        mask = [wanted(None, number) for number in numbers]
-    if all(mask):
-        return batch
-    return batch.filter(pa.array(mask, pa.bool_()))
-
-
-def _without(batch: Batch, numbers: Collection[int]) -> Batch:
-    keep = [row for row, number in enumerate(batch.record_numbers()) if number not in numbers]
-    return batch.take(pa.array(keep, pa.int32()))
 
 
 def _wait(policy: ErrorPolicy, attempt: int) -> float:

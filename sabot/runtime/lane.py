@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -30,6 +31,11 @@ class LaneActor(Protocol):
     answers_itself: bool
     """Whether it can be asked for a report while it has a batch in hand."""
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has a batch in hand."""
+        ...
+
     def branch_names(self, topic: str) -> Sequence[str]: ...
     def report(self) -> CutReport: ...
     def receive_control(self, message: object) -> object: ...
@@ -47,6 +53,8 @@ class Lane:
         self.actor = actor
         self.ref = ref
         self.name = actor.name
+        # The reader hands over while whoever drains looks whether all is done.
+        self._lock = threading.Lock()
         self._overflow: deque[Work] = deque()
 
     def reads(self, topic: str) -> bool:
@@ -59,15 +67,21 @@ class Lane:
 
     def send(self, work: Work) -> None:
         """Hand over a raw batch, in pieces the actor asked for."""
-        for piece in _pieces(work, self.actor.batch_size):
-            if self._overflow or not self._offer(piece):
-                self._overflow.append(piece)
+        with self._lock:
+            for piece in _pieces(work, self.actor.batch_size):
+                if self._overflow or not self._offer(piece):
+                    self._overflow.append(piece)
 
     def is_full(self) -> bool:
         """Whether the reader should hold back; hands on what waits here first."""
-        while self._overflow and self._offer(self._overflow[0]):
-            self._overflow.popleft()
-        return bool(self._overflow) or self.ref.mailbox.is_full
+        with self._lock:
+            while self._overflow and self._offer(self._overflow[0]):
+                self._overflow.popleft()
+            return bool(self._overflow) or self.ref.mailbox.is_full
+
+    def is_busy(self) -> bool:
+        """Whether the actor has a batch in hand or waiting."""
+        return self.actor.is_busy or self.ref.mailbox.depth > 0
 
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing is in hand."""
@@ -77,12 +91,18 @@ class Lane:
         return statistics.depth == 0 and statistics.in_hand_seconds is None
 
     def ask(self, question: Cut | Resend) -> Future[CutReport]:
-        """Ask for a report; an actor that has ended is asked directly."""
+        """Ask for a report; an actor that has ended is asked directly.
+
+        One that is being stopped and still has a batch in hand gives none: what it would
+        say of that batch is true only afterwards.
+        """
         if self.actor.answers_itself or self.ref.has_ended:
             return _now(self.actor, question)
         try:
             return self.ref.ask(question)
-        except ActorStoppedError:
+        except ActorStoppedError as error:
+            if self.ref.failure is None and not self.ref.has_ended:
+                return _refused(error)
             return _now(self.actor, question)
 
     def tell(self, note: Assigned | Released) -> None:
@@ -98,6 +118,12 @@ class Lane:
         except ActorStoppedError:
             # The domain is on its way down; what is not committed will be read again.
             return True
+
+
+def _refused(error: ActorStoppedError) -> Future[CutReport]:
+    answer: Future[CutReport] = Future()
+    answer.set_exception(error)
+    return answer
 
 
 def _now(actor: LaneActor, question: Cut | Resend) -> Future[CutReport]:

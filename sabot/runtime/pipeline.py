@@ -7,17 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-import structlog
-
 from sabot.actors import Actor
-from sabot.errors import DeliveryError
-from sabot.kafka.dead_letter import dead_letter_headers
+from sabot.errors import BrokerUnavailableError, DeliveryError
+from sabot.kafka.dead_letter import DeadLetter, dead_letter_headers, send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Outgoing, Parcel
+from sabot.logs import get_logger
 from sabot.runtime.faults import RowFault, fatal
 from sabot.runtime.flow import Branch, Flow
 from sabot.runtime.messages import Assigned, Cut, CutReport, Released, Resend, Work
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict
-from sabot.runtime.progress import without_rows
 from sabot.runtime.writer import Writer
 from sabot.types import RawBatch, TopicPartition
 
@@ -25,7 +23,6 @@ __all__ = ["PipelineActor"]
 
 
 _TICK_SECONDS: Final = 0.25
-_PRUNE_AT: Final = 64
 _RESEND_SECONDS: Final = 60.0
 
 DeadLetters = Callable[[ErrorPolicy], tuple[KafkaProducer, str]]
@@ -67,8 +64,9 @@ class PipelineActor(Actor):
         self._application = application
         self._outstanding: list[Parcel] = []
         self._in_hand: RawBatch | None = None
-        self._log = structlog.get_logger("sabot.pipeline").bind(pipeline=name)
+        self._log = get_logger("sabot.pipeline").bind(pipeline=name)
         self.kind = "pipeline"
+        self.on_finished: Callable[[], None] = lambda: None
         self.answers_itself = False
         self.flow = flow(self)
         self.batch_size = batch_size
@@ -85,21 +83,18 @@ class PipelineActor(Actor):
         if raw is not self._in_hand:
             self._in_hand = raw
             self.records_in += len(raw)
-        fresh = self._fresh(raw)
         try:
-            self.flow.receive(fresh, message.topic)
+            self.flow.receive(raw, message.topic, self._stale(raw))
         finally:
             self.held = self.flow.held_partitions()
         self._in_hand = None
-        if len(self._outstanding) > _PRUNE_AT:
-            self._prune()
+        self.on_finished()
+        # A parcel keeps the raw batch it was made of alive.
+        self._prune()
 
-    def _fresh(self, raw: RawBatch) -> RawBatch:
-        """Leave out the records of partitions that have gone meanwhile."""
-        stale = [tp for tp, epoch in raw.epochs.items() if not self._owns(tp, epoch)]
-        if not stale:
-            return raw
-        return without_rows(raw, dict.fromkeys(stale, (0, None)))
+    def _stale(self, raw: RawBatch) -> list[TopicPartition]:
+        """Return the partitions of a batch that have gone since it was read."""
+        return [tp for tp, epoch in raw.epochs.items() if not self._owns(tp, epoch)]
 
     def receive_control(self, message: Any) -> Any:
         """Answer a cut, resend what was refused, take note of partitions."""
@@ -126,6 +121,11 @@ class PipelineActor(Actor):
         finally:
             self.held = self.flow.held_partitions()
         return _TICK_SECONDS if wait is None else min(wait, _TICK_SECONDS)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has a batch in hand."""
+        return self._in_hand is not None
 
     def abandon(self) -> None:
         """Nothing to do: a batch in hand ends by itself, and is then not committed."""
@@ -176,7 +176,7 @@ class PipelineActor(Actor):
             application=self._application,
         )
         outgoing = Outgoing(record.value(), record.key(), stamp if kind else 0, headers)
-        self._outstanding.append(producer.send_one(topic, outgoing))
+        self._outstanding.append(send_dead_letter(producer, topic, outgoing))
         self.dead_letter_count += 1
 
     def may_finish(self, tp: TopicPartition, epoch: int) -> bool:
@@ -198,27 +198,36 @@ class PipelineActor(Actor):
 
         The broker refuses a whole batch of the producer for one record in it. Everything
         that was handed over is waited for first, so that what is sent again does not
-        overtake it.
+        overtake it. A refusal that nothing resolves stays where it is: as long as it does,
+        no checkpoint succeeds, so that nothing is committed past it.
+
+        Raises:
+            ProcessingError: If a policy says to fail for a record.
+            DeliveryError: If the cluster refuses what no record can be blamed for.
+            BrokerUnavailableError: If reports do not come.
         """
         producers = {id(w.producer): w.producer for w in self._writers()}
         deadline = time.monotonic() + _RESEND_SECONDS
-        refused = [parcel for parcel in self._outstanding if parcel.refused]
         for producer in producers.values():
-            producer.wait(self._outstanding, max(0.0, deadline - time.monotonic()))
-        self._outstanding = [parcel for parcel in self._outstanding if not parcel.refused]
-        for parcel in refused:
+            if not producer.wait(self._outstanding, max(0.0, deadline - time.monotonic())):
+                raise BrokerUnavailableError(
+                    f"pipeline {self.name!r} waits in vain for delivery reports, for "
+                    f"{_RESEND_SECONDS:g} s; what was refused cannot be sent again"
+                )
+        for parcel in [parcel for parcel in self._outstanding if parcel.refused]:
             self._resend_parcel(parcel)
         return self.report()
 
     def _resend_parcel(self, parcel: Parcel) -> None:
-        if parcel.context is None:
-            code, reason, _, _ = parcel.refused[0]
-            raise DeliveryError(f"{parcel.topic!r} did not take a dead letter: {reason} ({code})")
+        if isinstance(parcel.context, DeadLetter):
+            parcel.context.mend(parcel, _RESEND_SECONDS)
+            return
         writer, origin = parcel.context
         policy = self._policy_of(writer)
         for one in parcel.undelivered():
             alone = writer.producer.resend(one, parcel.topic, _RESEND_SECONDS)
             if alone is None:
+                parcel.resolve(one)
                 continue
             cause = DeliveryError(f"{parcel.topic!r} refused it: {alone.reason} ({alone.code})")
             fault = RowFault(origin, one.outgoing.row, Stage.WRITE, writer.name, cause)
@@ -231,6 +240,7 @@ class PipelineActor(Actor):
                 self.dead_letter(fault, policy, 1)
             else:
                 raise fatal(fault)
+            parcel.resolve(one)
 
     def _writers(self) -> list[Writer]:
         return [branch.writer for branch in self.flow.branches if branch.writer is not None]

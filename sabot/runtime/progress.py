@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sabot.runtime.faults import RowFault
 from sabot.types import RawBatch, TopicPartition
 
-__all__ = ["Held", "Progress", "Start", "without_rows"]
+__all__ = ["Held", "Progress", "Start", "only_rows", "without_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,17 @@ class Progress:
         self.held.pop(tp, None)
 
     def advance(self, tp: TopicPartition, epoch: int, offset: int) -> None:
-        """Note that everything below ``offset`` is done; never goes back."""
+        """Note that everything below ``offset`` is done; never goes back.
+
+        What was still in hand when a partition went and came back says nothing of the
+        new assignment.
+        """
         known = self.positions.get(tp)
-        if known is None or known[0] != epoch or known[1] < offset:
+        if known is None or known < (epoch, offset):
             self.positions[tp] = (epoch, offset)
 
     def remaining(self, raw: RawBatch) -> RawBatch:
-        """Return what of a raw batch this branch still has to do now.
+        """Return what of a raw batch this branch has to do now; asked once for each.
 
         Rows it did before the assignment are left out, and rows of a held partition are
         put behind those that wait.
