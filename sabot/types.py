@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
+
+from sabot.deferred import DeferredColumns
 
 __all__ = ["Batch", "Headers", "RawBatch", "Record", "SourceRecord", "TopicPartition"]
 
@@ -96,12 +98,15 @@ class RawBatch:
         return f"{record.topic()}[{record.partition()}]@{record.offset()}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Rows on their way through operators: columns plus lineage.
+    """Rows on their way through operators: columns plus lineage. Never changes.
 
-    Attributes:
-        columns: The columns as steps see them.
+    The columns of decoded records are made when they are asked for: `column`, `schema`,
+    `filter`, `take`, `slice`, `append_column` and `select` touch no more than they must,
+    while `columns` makes all of them.
+
+    Args:
+        columns: The columns as steps see them, made or deferred.
         origin: The raw batch the rows came from.
         index: Row number to record number in ``origin``; ``None`` says row i is record i
             and no record is missing.
@@ -111,19 +116,59 @@ class Batch:
             columns (and perhaps lack columns that steps added).
     """
 
-    columns: pa.RecordBatch
-    origin: RawBatch
-    index: pa.Int32Array | None = None
-    decoded: tuple[str, ...] = ()
-    intact: frozenset[str] = frozenset()
+    __slots__ = ("_columns", "decoded", "index", "intact", "origin")
+
+    def __init__(
+        self,
+        columns: pa.RecordBatch | DeferredColumns,
+        origin: RawBatch,
+        index: pa.Int32Array | None = None,
+        decoded: tuple[str, ...] = (),
+        intact: frozenset[str] = frozenset(),
+    ) -> None:
+        self._columns = columns
+        self.origin = origin
+        self.index = index
+        self.decoded = decoded
+        self.intact = intact
+
+    @property
+    def columns(self) -> pa.RecordBatch:
+        """All columns, made."""
+        columns = self._columns
+        return columns.materialize() if isinstance(columns, DeferredColumns) else columns
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns' names and types."""
+        return self._columns.schema
 
     @property
     def num_rows(self) -> int:
-        return int(self.columns.num_rows)
+        """How many rows there are."""
+        return int(self._columns.num_rows)
 
-    def with_columns(self, columns: pa.RecordBatch, intact: frozenset[str]) -> Batch:
+    def column(self, key: int | str) -> pa.Array:
+        """Return one column by number or name.
+
+        Raises:
+            KeyError: If there is none of that name.
+        """
+        return self._columns[key]
+
+    def append_column(self, field: str | pa.Field, array: pa.Array) -> Batch:
+        """Return the same rows with one more column."""
+        return self.with_columns(self._columns.append_column(field, array), self.intact)
+
+    def select(self, names: Sequence[str]) -> Batch:
+        """Return the same rows with these columns only, in this order."""
+        return self.with_columns(self._columns.select(list(names)), self.intact.intersection(names))
+
+    def with_columns(
+        self, columns: pa.RecordBatch | DeferredColumns, intact: frozenset[str]
+    ) -> Batch:
         """Return the same rows with other columns, of which ``intact`` are as decoded."""
-        return replace(self, columns=columns, intact=intact)
+        return Batch(columns, self.origin, self.index, self.decoded, intact)
 
     def record_numbers(self) -> list[int]:
         """Return each row's number in ``origin``."""
@@ -139,23 +184,22 @@ class Batch:
 
     def filter(self, mask: pa.BooleanArray) -> Batch:
         """Keep the rows whose mask is true; null counts as false."""
-        return replace(
-            self, columns=self.columns.filter(mask), index=self.index_array().filter(mask)
-        )
+        return self._with_rows(self._columns.filter(mask), self.index_array().filter(mask))
 
     def take(self, rows: pa.Array) -> Batch:
         """Return the rows with these numbers, in this order."""
-        return replace(self, columns=self.columns.take(rows), index=self.index_array().take(rows))
+        return self._with_rows(self._columns.take(rows), self.index_array().take(rows))
 
     def slice(self, offset: int, length: int) -> Batch:
         """Return ``length`` rows from ``offset`` on, without copying."""
         if offset == 0 and length == self.num_rows:
             return self
-        return replace(
-            self,
-            columns=self.columns.slice(offset, length),
-            index=self.index_array().slice(offset, length),
+        return self._with_rows(
+            self._columns.slice(offset, length), self.index_array().slice(offset, length)
         )
+
+    def _with_rows(self, columns: pa.RecordBatch | DeferredColumns, index: pa.Int32Array) -> Batch:
+        return Batch(columns, self.origin, index, self.decoded, self.intact)
 
     def where(self, row: int) -> str:
         """Say ``topic[partition]@offset`` of one row, for messages to people."""

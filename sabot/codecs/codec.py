@@ -18,6 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from sabot.deferred import DeferredColumns
 from sabot.errors import CodecError
 
 __all__ = ["Codec", "Decoded", "DecodedRows", "Encoded", "Failure"]
@@ -41,13 +42,21 @@ class Decoded:
     """The outcome of `Codec.decode`.
 
     Attributes:
-        columns: A row for each record that could be decoded, in the order given.
+        rows: A row for each record that could be decoded, in the order given: columns, or
+            what makes them when they are asked for. Only rows that are known to fit their
+            types may be deferred.
         failures: The others, by ascending index.
-            ``columns.num_rows + len(failures) == len(values)``.
+            ``rows.num_rows + len(failures) == len(values)``.
     """
 
-    columns: pa.RecordBatch
+    rows: pa.RecordBatch | DeferredColumns
     failures: Sequence[Failure] = ()
+
+    @property
+    def columns(self) -> pa.RecordBatch:
+        """The rows with all their columns made."""
+        rows = self.rows
+        return rows.materialize() if isinstance(rows, DeferredColumns) else rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -52,13 +51,12 @@ class BatchView:
         True
     """
 
-    __slots__ = ("_columns", "_read", "_step", "batch")
+    __slots__ = ("_read", "_step", "batch")
 
     def __init__(
         self, batch: Batch, *, step: str | None = None, read: list[object] | None = None
     ) -> None:
         self.batch = batch
-        self._columns = batch.columns
         self._step = step
         # Shared by all views of one call: not empty once a column's values were read.
         self._read = [] if read is None else read
@@ -66,6 +64,11 @@ class BatchView:
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return pa.RecordBatch
+
+    @property
+    def _columns(self) -> pa.RecordBatch:
+        """All columns, made: what needs only some of them asks the batch."""
+        return self.batch.columns
 
     @property
     def raw(self) -> pa.RecordBatch:
@@ -86,15 +89,15 @@ class BatchView:
 
     @property
     def schema(self) -> pa.Schema:
-        return self._columns.schema
+        return self.batch.schema
 
     @property
     def num_rows(self) -> int:
-        return int(self._columns.num_rows)
+        return self.batch.num_rows
 
     @property
     def num_columns(self) -> int:
-        return int(self._columns.num_columns)
+        return len(self.batch.schema)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -102,7 +105,7 @@ class BatchView:
 
     @property
     def column_names(self) -> list[str]:
-        return list(self._columns.schema.names)
+        return list(self.batch.schema.names)
 
     @property
     def nbytes(self) -> int:
@@ -117,11 +120,11 @@ class BatchView:
         return self._columns.device_type
 
     def __len__(self) -> int:
-        return int(self._columns.num_rows)
+        return self.batch.num_rows
 
     def field(self, i: int | str) -> pa.Field:
         """Return a column's name, type and nullability."""
-        return self._columns.schema.field(self._position(i))
+        return self.batch.schema.field(self._position(i))
 
     def get_total_buffer_size(self) -> int:
         """Return the bytes of all buffers the batch refers to."""
@@ -137,7 +140,7 @@ class BatchView:
             return self.take(pa.array(range(start, stop, step), pa.int64()))
         self._read.append(None)
         try:
-            return Column(self._columns[key])
+            return Column(self.batch.column(key))
         except KeyError:
             raise self._missing(key) from None
 
@@ -158,7 +161,7 @@ class BatchView:
     def append_column(self, field_: str | pa.Field, column: Any) -> BatchView:
         """Add a column at the end: values for each row, or one value for all."""
         array = self._values(field_, column)
-        return self._with(self._columns.append_column(field_, array))
+        return self._view(self.batch.append_column(field_, array))
 
     def add_column(self, i: int, field_: str | pa.Field, column: Any) -> BatchView:
         """Add a column before column number ``i``."""
@@ -183,9 +186,12 @@ class BatchView:
 
     def select(self, columns: Sequence[str | int]) -> BatchView:
         """Keep these columns, in this order."""
+        names = self.batch.schema.names
         for key in columns:
             self._position(key)
-        return self._with(self._columns.select(list(columns)))
+        return self._view(
+            self.batch.select([k if isinstance(k, str) else names[k] for k in columns])
+        )
 
     def rename_columns(self, names: Sequence[str] | Mapping[str, str]) -> BatchView:
         """Rename columns: all of them by a list, or some by a mapping from old to new."""
@@ -229,7 +235,7 @@ class BatchView:
                 "only 'drop' is allowed here"
             )
         self._read.append(None)
-        array = evaluate(mask, self._columns) if isinstance(mask, pc.Expression) else plain(mask)
+        array = evaluate(mask, self.batch) if isinstance(mask, pc.Expression) else plain(mask)
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
         if not isinstance(array, pa.Array):
@@ -309,10 +315,10 @@ class BatchView:
         intact = self.batch.intact
         if intact:
             intact = intact.intersection(columns.schema.names).difference(changes)
-        return self._view(replace(self.batch, columns=columns, intact=intact))
+        return self._view(self.batch.with_columns(columns, intact))
 
     def _position(self, key: int | str) -> int:
-        schema = self._columns.schema
+        schema = self.batch.schema
         if isinstance(key, str):
             found = schema.get_field_index(key)
             if found < 0 and key not in schema.names:
@@ -321,38 +327,36 @@ class BatchView:
         return key
 
     def _missing(self, name: object) -> MissingColumnError:
-        return MissingColumnError(column=name, columns=self._columns.schema.names, step=self._step)
+        return MissingColumnError(column=name, columns=self.batch.schema.names, step=self._step)
 
     def _values(self, field: str | pa.Field, column: Any) -> pa.Array:
         type_ = field.type if isinstance(field, pa.Field) else None
-        return values_for(self._columns, column, type_=type_)
+        return values_for(self.batch, column, type_=type_)
 
 
-def values_for(
-    columns: pa.RecordBatch, value: Any, *, type_: pa.DataType | None = None
-) -> pa.Array:
+def values_for(batch: Batch, value: Any, *, type_: pa.DataType | None = None) -> pa.Array:
     """Return a column for a batch: values for each row as given, or one value repeated.
 
     Raises:
         SchemaMismatchError: If there are more or fewer values than rows.
     """
-    array = _as_array(columns, plain(value), type_)
-    if len(array) != columns.num_rows:
-        raise SchemaMismatchError(f"{len(array)} values for a batch of {columns.num_rows} rows")
+    array = _as_array(batch, plain(value), type_)
+    if len(array) != batch.num_rows:
+        raise SchemaMismatchError(f"{len(array)} values for a batch of {batch.num_rows} rows")
     return array if type_ is None or array.type == type_ else array.cast(type_)
 
 
-def _as_array(columns: pa.RecordBatch, value: Any, type_: pa.DataType | None) -> pa.Array:
+def _as_array(batch: Batch, value: Any, type_: pa.DataType | None) -> pa.Array:
     if isinstance(value, pa.Array):
         return value
     if isinstance(value, pa.ChunkedArray):
         return value.combine_chunks()
     if isinstance(value, pc.Expression):
-        return evaluate(value, columns)
+        return evaluate(value, batch)
     if isinstance(value, (list, tuple, range)) or _is_array_like(value):
         array = pa.array(value, type_)
         return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    return repeat(value, type_, columns.num_rows)
+    return repeat(value, type_, batch.num_rows)
 
 
 def _is_array_like(value: Any) -> bool:

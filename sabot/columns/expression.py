@@ -8,13 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sabot.types import Batch
+
 __all__ = ["evaluate", "repeat"]
 
 _TRUE, _FALSE = pc.scalar(True), pc.scalar(False)
 _TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
-def evaluate(expression: pc.Expression, columns: pa.RecordBatch) -> pa.Array:
+def evaluate(expression: pc.Expression, batch: Batch) -> pa.Array:
     """Return one value for each row, in the rows' order.
 
     A plain literal such as ``pc.scalar(True)`` is repeated without asking the engine,
@@ -22,14 +24,14 @@ def evaluate(expression: pc.Expression, columns: pa.RecordBatch) -> pa.Array:
     """
     constant = _constant(expression)
     if constant is not None:
-        return pa.repeat(constant, columns.num_rows)
+        return pa.repeat(constant, batch.num_rows)
     from pyarrow import acero  # costs 40 ms to import, and most programs need none of it
 
     plan = acero.Declaration.from_sequence(
         [
             acero.Declaration(
                 "table_source",
-                acero.TableSourceNodeOptions(pa.Table.from_batches([columns])),
+                acero.TableSourceNodeOptions(pa.Table.from_batches([batch.columns])),
             ),
             acero.Declaration("project", acero.ProjectNodeOptions([expression], ["value"])),
         ]

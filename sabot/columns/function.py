@@ -12,7 +12,7 @@ from sabot.columns.batch import BatchView, values_for
 from sabot.columns.comparison import Comparisons
 from sabot.columns.compute import complete_compute
 from sabot.columns.lineage import all_from, by_number, in_order, joined, numbered
-from sabot.columns.result import as_mask, as_rows, as_verdict, describe, refuse
+from sabot.columns.result import as_mask, as_rows, as_verdict, check_names, describe, refuse
 from sabot.errors import FunctionResultError, SabotError, SchemaMismatchError
 from sabot.logs import get_logger
 from sabot.types import Batch
@@ -73,13 +73,13 @@ class UserFunction:
         result, view = self._call(batch)
         verdict = as_verdict(result)
         if verdict is None:
-            return as_mask(result, batch.columns, self.step)
+            return as_mask(result, batch, self.step)
         if view is None or view.values_were_read:
             raise refuse(
                 self.step,
                 f"returned {describe(result)} for {batch.num_rows} rows, one answer for all of "
                 "them; compare row by row, by b['name'] == ... or pc.equal(...)",
-                batch.columns,
+                batch,
             )
         return pa.repeat(pa.scalar(verdict, pa.bool_()), batch.num_rows)
 
@@ -97,7 +97,11 @@ class UserFunction:
         if self._by_row:
             return self._row_by_row(batch, self._rows_of)
         result, view = self._call(batch)
-        rows = as_rows(result, batch.columns, self.step)
+        if view is not None and type(result) is BatchView and result.is_of(view):
+            # Its columns need not be made to know what they are.
+            check_names(result.batch.schema.names, batch, self.step)
+            return result.batch
+        rows = as_rows(result, batch, self.step)
         made = self._placed(result, rows, batch, view)
         if made is None and rows.num_rows == batch.num_rows:
             made = in_order(batch, rows)
@@ -135,14 +139,12 @@ class UserFunction:
             raise refuse(
                 self.step,
                 f"returned {describe(result)} where values for {batch.num_rows} rows are needed",
-                batch.columns,
+                batch,
             )
         try:
-            return values_for(batch.columns, result, type_=type_)
+            return values_for(batch, result, type_=type_)
         except (SabotError, pa.ArrowException, TypeError) as error:
-            raise refuse(
-                self.step, f"returned {describe(result)}: {error}", batch.columns
-            ) from error
+            raise refuse(self.step, f"returned {describe(result)}: {error}", batch) from error
 
     def _call(self, batch: Batch) -> tuple[Any, BatchView | None]:
         """Return the function's result, and the view it got unless it got a RecordBatch."""
@@ -202,7 +204,7 @@ class UserFunction:
         return made
 
     def _rows_of(self, result: Any, batch: Batch) -> list[tuple[Any, pa.RecordBatch]]:
-        return [(result, as_rows(result, batch.columns, self.step))]
+        return [(result, as_rows(result, batch, self.step))]
 
     def _parts_of(self, result: Any, batch: Batch) -> list[tuple[Any, pa.RecordBatch]]:
         if _is_batch(result) or not isinstance(result, Iterable) or isinstance(result, (str, dict)):
@@ -210,7 +212,7 @@ class UserFunction:
         parts = list(result)
         if all(isinstance(part, dict) for part in parts):
             return [(parts, self._from_dicts(parts, batch))] if parts else []
-        return [(part, as_rows(part, batch.columns, self.step)) for part in parts]
+        return [(part, as_rows(part, batch, self.step)) for part in parts]
 
     def _from_dicts(self, rows: list[dict[str, Any]], batch: Batch) -> pa.RecordBatch:
         # Arrow's own way takes the first row's keys for all and forgets the others.
@@ -221,7 +223,7 @@ class UserFunction:
             )
         except (pa.ArrowException, TypeError) as error:
             raise refuse(
-                self.step, f"returned dicts that do not go together: {error}", batch.columns
+                self.step, f"returned dicts that do not go together: {error}", batch
             ) from error
 
     def _go_by_row(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +21,7 @@ def numbered(batch: Batch) -> pa.RecordBatch:
     """Return the columns with each row's number behind them."""
     if ROW in batch.columns.schema.names:
         raise SchemaMismatchError(f"a column of the input is named {ROW!r}, which is kept for rows")
-    numbers = replace(batch, index=None).index_array()
+    numbers = Batch(batch.columns, batch.origin).index_array()
     return batch.columns.append_column(ROW, numbers)
 
 
@@ -44,12 +43,8 @@ def by_number(batch: Batch, rows: pa.RecordBatch) -> Batch | None:
         for name in batch.intact.intersection(rows.schema.names).intersection(before.schema.names)
         if rows.column(name).equals(before.column(name).take(numbers))
     }
-    return replace(
-        batch,
-        columns=rows,
-        index=batch.index_array().take(numbers),
-        intact=frozenset(intact),
-    )
+    index = batch.index_array().take(numbers)
+    return Batch(rows, batch.origin, index, batch.decoded, frozenset(intact))
 
 
 def in_order(batch: Batch, rows: pa.RecordBatch) -> Batch:
@@ -63,7 +58,7 @@ def all_from(batch: Batch, rows: pa.RecordBatch) -> Batch:
         return in_order(batch, rows)
     number = pa.scalar(batch.record_number(0), pa.int32())
     index = pa.repeat(number, rows.num_rows)
-    return replace(batch, columns=rows, index=index, intact=frozenset())
+    return Batch(rows, batch.origin, index, batch.decoded)
 
 
 def joined(batch: Batch, parts: Sequence[Batch], step: str) -> Batch:
@@ -75,23 +70,16 @@ def joined(batch: Batch, parts: Sequence[Batch], step: str) -> Batch:
     some = [part for part in parts if part.num_rows]
     if not some:
         columns = parts[0].columns if parts else batch.columns.slice(0, 0)
-        return replace(batch, columns=columns, index=pa.array([], pa.int32()), intact=frozenset())
+        return Batch(columns, batch.origin, pa.array([], pa.int32()), batch.decoded)
     tables = [pa.Table.from_batches([part.columns]) for part in some]
     try:
         rows = one_batch(pa.concat_tables(tables, promote_options="permissive"))
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise refuse(
-            step, f"returned parts that do not go together: {error}", batch.columns
-        ) from error
+        raise refuse(step, f"returned parts that do not go together: {error}", batch) from error
     intact = frozenset.intersection(*(part.intact for part in some))
-    return replace(
-        batch,
-        columns=rows,
-        index=pa.concat_arrays([part.index_array() for part in some]),
-        intact=frozenset(
-            name for name in intact if rows.column(name).type == batch.columns.column(name).type
-        ),
-    )
+    index = pa.concat_arrays([part.index_array() for part in some])
+    same = frozenset(name for name in intact if rows.column(name).type == batch.column(name).type)
+    return Batch(rows, batch.origin, index, batch.decoded, same)
 
 
 def _same_buffers(batch: Batch, rows: pa.RecordBatch) -> frozenset[str]:

@@ -13,15 +13,16 @@ from sabot.columns.batch import BatchView
 from sabot.columns.column import plain
 from sabot.columns.expression import evaluate
 from sabot.errors import FunctionResultError
+from sabot.types import Batch
 
 __all__ = ["as_mask", "as_rows", "as_verdict", "check_names", "describe", "one_batch", "refuse"]
 
 _BOOL = pa.bool_()
 
 
-def refuse(step: str, text: str, columns: pa.RecordBatch) -> FunctionResultError:
+def refuse(step: str, text: str, batch: Batch) -> FunctionResultError:
     """Return an error that names the step, what was got and which columns there are."""
-    names = ", ".join(map(repr, columns.schema.names)) or "no columns"
+    names = ", ".join(map(repr, batch.schema.names)) or "no columns"
     return FunctionResultError(
         f"the function of step {step!r} {text}; its input has {names}", step=step
     )
@@ -57,43 +58,43 @@ def as_verdict(result: Any) -> bool | None:
     return None
 
 
-def as_mask(result: Any, columns: pa.RecordBatch, step: str) -> pa.BooleanArray:
+def as_mask(result: Any, batch: Batch, step: str) -> pa.BooleanArray:
     """Return the mask a predicate means: one boolean for each row.
 
     Raises:
         FunctionResultError: If it is no mask, or one for more or fewer rows.
     """
-    mask = _mask_array(result, columns)
+    mask = _mask_array(result, batch)
     if mask is None:
         raise refuse(
             step,
             f"returned {describe(result)} where a mask is needed, one boolean for each of the "
-            f"{columns.num_rows} rows, such as b['name'] == 1 or pc.greater(b['name'], 1)",
-            columns,
+            f"{batch.num_rows} rows, such as b['name'] == 1 or pc.greater(b['name'], 1)",
+            batch,
         )
     if mask.type == pa.null():
         mask = mask.cast(_BOOL)
     if mask.type != _BOOL:
         raise refuse(
-            step, f"returned a mask of type {mask.type} instead of bool, {len(mask)} rows", columns
+            step, f"returned a mask of type {mask.type} instead of bool, {len(mask)} rows", batch
         )
-    if len(mask) != columns.num_rows:
+    if len(mask) != batch.num_rows:
         raise refuse(
             step,
-            f"returned a mask of {len(mask)} rows for a batch of {columns.num_rows} rows",
-            columns,
+            f"returned a mask of {len(mask)} rows for a batch of {batch.num_rows} rows",
+            batch,
         )
     return mask
 
 
-def _mask_array(result: Any, columns: pa.RecordBatch) -> pa.Array | None:
+def _mask_array(result: Any, batch: Batch) -> pa.Array | None:
     result = plain(result)
     if isinstance(result, pa.Array):
         return result
     if isinstance(result, pa.ChunkedArray):
         return result.combine_chunks()
     if isinstance(result, pc.Expression):
-        return evaluate(result, columns)
+        return evaluate(result, batch)
     if isinstance(result, (list, tuple)):
         if all(each is None or as_verdict(each) is not None for each in result):
             return pa.array([None if x is None else as_verdict(x) for x in result], _BOOL)
@@ -104,7 +105,7 @@ def _mask_array(result: Any, columns: pa.RecordBatch) -> pa.Array | None:
     return None
 
 
-def as_rows(result: Any, columns: pa.RecordBatch, step: str) -> pa.RecordBatch:
+def as_rows(result: Any, batch: Batch, step: str) -> pa.RecordBatch:
     """Return the RecordBatch a map means.
 
     Raises:
@@ -121,9 +122,9 @@ def as_rows(result: Any, columns: pa.RecordBatch, step: str) -> pa.RecordBatch:
         raise refuse(
             step,
             f"returned {describe(result)} where a RecordBatch or a Table is needed{hint}",
-            columns,
+            batch,
         )
-    check_names(rows.schema.names, columns, step)
+    check_names(rows.schema.names, batch, step)
     return rows
 
 
@@ -136,8 +137,8 @@ def one_batch(table: pa.Table) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=table.schema)
 
 
-def check_names(names: Sequence[str], columns: pa.RecordBatch, step: str) -> None:
+def check_names(names: Sequence[str], batch: Batch, step: str) -> None:
     """Refuse two columns of one name: a record can keep only one of them."""
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise refuse(step, f"returned two columns named {twice!r}", columns)
+        raise refuse(step, f"returned two columns named {twice!r}", batch)

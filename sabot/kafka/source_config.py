@@ -27,7 +27,7 @@ _THROUGHPUT: Mapping[str, Any] = {
     # of a second shows as gaps (docs/decisions/fetch-defaults.md).
     "fetch.queue.backoff.ms": 5,
     "queued.min.messages": 1_000_000,
-    # What bounds the memory: 64 MB of records fetched ahead in one consumer, plus the one
+    # What bounds the memory: 16 MB of records fetched ahead in one consumer, plus the one
     # answer of each broker that crossed the bound.
     "queued.max.messages.kbytes": 16_384,
     "fetch.max.bytes": 16_777_216,
@@ -71,7 +71,7 @@ _WHOLE = frozenset(
 class KafkaSourceConfig:
     """What a source reads and how; checked at once, without asking the cluster.
 
-    A source prefetches up to 64 MB, plus one answer of at most 16 MB from each broker;
+    A source prefetches up to 16 MB, plus one answer of at most 16 MB from each broker;
     ``queued.max.messages.kbytes`` and ``fetch.max.bytes`` in ``consumer_config`` move
     these bounds.
 

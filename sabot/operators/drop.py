@@ -30,9 +30,9 @@ class DropOperator:
         Raises:
             ColumnNotFoundError: If a batch with rows lacks one.
         """
-        names = batch.columns.schema.names
+        names = batch.schema.names
         for column in self.columns:
             if column not in names and batch.num_rows:
                 raise ColumnNotFoundError(column=column, columns=names, step=self.name)
         kept = [name for name in names if name not in self.columns]
-        return batch.with_columns(batch.columns.select(kept), batch.intact.intersection(kept))
+        return batch.select(kept)

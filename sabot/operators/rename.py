@@ -33,7 +33,7 @@ class RenameOperator:
             ColumnNotFoundError: If a batch with rows lacks a column to rename.
             PlanError: If two columns would have one name.
         """
-        old = batch.columns.schema.names
+        old = batch.schema.names
         for column in self.names:
             if column not in old and batch.num_rows:
                 raise ColumnNotFoundError(column=column, columns=old, step=self.name)

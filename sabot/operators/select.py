@@ -30,7 +30,7 @@ class SelectOperator:
         Raises:
             ColumnNotFoundError: If a batch with rows lacks one.
         """
-        names = batch.columns.schema.names
+        names = batch.schema.names
         if tuple(names) == self.columns:
             return batch
         present = set(names)
@@ -38,4 +38,4 @@ class SelectOperator:
             if column not in present and batch.num_rows:
                 raise ColumnNotFoundError(column=column, columns=names, step=self.name)
         kept = [column for column in self.columns if column in present]
-        return batch.with_columns(batch.columns.select(kept), batch.intact.intersection(kept))
+        return batch.select(kept)

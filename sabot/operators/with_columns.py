@@ -62,7 +62,7 @@ class WithColumnsOperator:
     def _constant(self, value: Any) -> Callable[[Batch], pa.Array]:
         def values(batch: Batch) -> pa.Array:
             try:
-                return values_for(batch.columns, value)
+                return values_for(batch, value)
             except SchemaMismatchError as error:
                 raise FunctionResultError(f"step {self.name!r}: {error}", step=self.name) from error
 

@@ -149,21 +149,28 @@ class Checkpoint:
         reports: dict[str, CutReport] = {}
         silent: list[Participant] = []
         for one, future in futures:
-            while True:
-                left = deadline - time.monotonic()
-                try:
-                    reports[one.name] = future.result(timeout=max(0.0, min(left, 0.05)))
-                except FutureTimeoutError:
-                    if left > 0:
-                        # The actor may be waiting for room in a producer's queue.
-                        self._poll()
-                        continue
-                    silent.append(one)
-                    self._log.warning("no answer to a checkpoint in time", actor=one.name)
-                except ActorStoppedError:
-                    silent.append(one)
-                break
+            try:
+                report = self._answer(one.name, future, deadline)
+            except ActorStoppedError:
+                report = _last_word(one, question)
+            if report is None:
+                silent.append(one)
+            else:
+                reports[one.name] = report
         return reports, silent
+
+    def _answer(self, name: str, future: Future[CutReport], deadline: float) -> CutReport | None:
+        """Wait for an actor's answer; ``None`` if it does not come in time."""
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return future.result(timeout=max(0.0, min(left, 0.05)))
+            except FutureTimeoutError:
+                if left <= 0:
+                    self._log.warning("no answer to a checkpoint in time", actor=name)
+                    return None
+                # The actor may be waiting for room in a producer's queue.
+                self._poll()
 
     def _poll(self) -> None:
         for producer in self._producers():
@@ -224,6 +231,14 @@ class Checkpoint:
             ahead = {name: offset for name, offset in offsets.items() if offset > lowest}
             points[tp] = CommitPoint(lowest, epoch, metadata_of(self._number, ahead))
         return points
+
+
+def _last_word(one: Participant, question: Cut | Resend) -> CutReport | None:
+    """Ask an actor that ended before it came to the question: what it says now is final."""
+    try:
+        return one.ask(question).result(timeout=0)
+    except (ActorStoppedError, FutureTimeoutError):
+        return None
 
 
 def metadata_of(number: int, ahead: Mapping[str, int]) -> str:

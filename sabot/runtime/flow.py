@@ -337,14 +337,14 @@ class Flow:
             columns = raw.columns if raw.columns is not None else pa.record_batch([], names=[])
             return _Passage(Batch(columns, raw), scan)
         decoded = scan.codec.decode(raw.values)
-        names = tuple(decoded.columns.schema.names)
+        names = tuple(decoded.rows.schema.names)
         intact = frozenset(names)
         if not decoded.failures:
-            return _Passage(Batch(decoded.columns, raw, None, names, intact), scan)
+            return _Passage(Batch(decoded.rows, raw, None, names, intact), scan)
         bad = {failure.index for failure in decoded.failures}
         good = [number for number in range(len(raw.values)) if number not in bad]
         index = pa.array(good, pa.int32())
-        batch = Batch(decoded.columns, raw, index, names, intact)
+        batch = Batch(decoded.rows, raw, index, names, intact)
         faults = [
             RowFault(raw, failure.index, Stage.DECODE, scan.node.name, failure.error)
             for failure in decoded.failures

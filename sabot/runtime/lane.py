@@ -91,18 +91,12 @@ class Lane:
         return statistics.depth == 0 and statistics.in_hand_seconds is None
 
     def ask(self, question: Cut | Resend) -> Future[CutReport]:
-        """Ask for a report; an actor that has ended is asked directly.
-
-        One that is being stopped and still has a batch in hand gives none: what it would
-        say of that batch is true only afterwards.
-        """
+        """Ask for a report; an actor that has ended is asked directly."""
         if self.actor.answers_itself or self.ref.has_ended:
             return _now(self.actor, question)
         try:
             return self.ref.ask(question)
-        except ActorStoppedError as error:
-            if self.ref.failure is None and not self.ref.has_ended:
-                return _refused(error)
+        except ActorStoppedError:
             return _now(self.actor, question)
 
     def tell(self, note: Assigned | Released) -> None:
@@ -118,12 +112,6 @@ class Lane:
         except ActorStoppedError:
             # The domain is on its way down; what is not committed will be read again.
             return True
-
-
-def _refused(error: ActorStoppedError) -> Future[CutReport]:
-    answer: Future[CutReport] = Future()
-    answer.set_exception(error)
-    return answer
 
 
 def _now(actor: LaneActor, question: Cut | Resend) -> Future[CutReport]:

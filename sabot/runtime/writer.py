@@ -101,13 +101,13 @@ class Writer:
             and batch.intact.issuperset(decoded)
         )
         if untouched:
-            names = batch.columns.schema.names
+            names = batch.schema.names
             added = [name for name in names if name not in batch.intact]
             if len(added) == len(names) - len(decoded):
                 values = _values(batch)
                 if not added:
                     return Encoded(values)
-                extended = self._codec.extend(values, batch.columns.select(added))
+                extended = self._codec.extend(values, batch.select(added).columns)
                 if extended is not None:
                     return extended
         return self._codec.encode(batch.columns)
@@ -124,11 +124,9 @@ class Writer:
         return [records[number].key() for number in batch.record_numbers()], {}
 
     def _column_keys(self, batch: Batch, name: str) -> list[bytes | None]:
-        if name not in batch.columns.schema.names:
-            raise ColumnNotFoundError(
-                column=name, columns=batch.columns.schema.names, step=self.name
-            )
-        return [as_key(value) for value in batch.columns.column(name).to_pylist()]
+        if name not in batch.schema.names:
+            raise ColumnNotFoundError(column=name, columns=batch.schema.names, step=self.name)
+        return [as_key(value) for value in batch.column(name).to_pylist()]
 
     def _extracted_keys(
         self, batch: Batch, extract: Callable[[dict[str, Any]], Any]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any
 
@@ -14,6 +14,7 @@ from sabot.codecs.json.columns import BLANK, ArrayBuilder, array_builder
 from sabot.codecs.json.documents import NOT_JSON, canonical
 from sabot.codecs.json.names import has_odd_names
 from sabot.codecs.json.struct import attribute, document_type
+from sabot.deferred import ColumnBuilder, DeferredColumns
 
 __all__ = ["MISFIT", "Layout"]
 
@@ -83,8 +84,23 @@ class Layout:
             for number, field in enumerate(self.schema)
         ]
 
-    def columns(self, rows: list[Any]) -> pa.RecordBatch:
-        """Make columns of rows.
+    @cached_property
+    def _deferrable(self) -> bool:
+        """Whether the decoder lets nothing pass that a column could refuse."""
+        kinds = (pa.types.is_boolean, pa.types.is_int64, pa.types.is_float64, pa.types.is_string)
+        return self._closed and all(
+            any(is_kind(field.type) for is_kind in kinds) for field in self.schema
+        )
+
+    @cached_property
+    def _builders(self) -> dict[str, ColumnBuilder]:
+        return {
+            field.name: partial(_column, fetch, make)
+            for field, (fetch, make) in zip(self.schema, self._columns, strict=True)
+        }
+
+    def columns(self, rows: list[Any]) -> pa.RecordBatch | DeferredColumns:
+        """Make columns of rows, or leave them to be made when they are asked for.
 
         Raises:
             Exception: One of `MISFIT`, if the type of a column cannot hold a value that
@@ -93,6 +109,8 @@ class Layout:
         if not self._columns:
             # Without columns only a struct array knows how many rows there are.
             return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
+        if self._deferrable:
+            return DeferredColumns(self.schema, rows, self._builders)
         return pa.RecordBatch.from_arrays(
             [make(list(map(fetch, rows))) for fetch, make in self._columns],
             schema=self.schema,
@@ -106,3 +124,7 @@ class Layout:
             except MISFIT as error:
                 return f"field {field.name!r} does not fit {field.type}: {error}"
         return None
+
+
+def _column(fetch: attrgetter[Any], make: ArrayBuilder, rows: Sequence[Any]) -> Any:
+    return make(list(map(fetch, rows)))

@@ -7,8 +7,9 @@ import pyarrow.compute as pc
 import pytest
 
 from sabot.columns.expression import evaluate, repeat
+from tests.batches import batch_of
 
-ROWS = pa.record_batch({"a": [3, None, 1], "1": [7, 8, 9], "true": [False, False, False]})
+ROWS = batch_of({"a": [3, None, 1], "1": [7, 8, 9], "true": [False, False, False]})
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_an_expression_gives_one_value_for_each_row(expression: Any, expected: A
 
 
 def test_rows_keep_their_order_in_a_large_batch() -> None:
-    rows = pa.record_batch({"a": pa.array(range(100_000))})
+    rows = batch_of({"a": pa.array(range(100_000))})
     assert evaluate(pc.field("a") + 1, rows).equals(pa.array(range(1, 100_001)))
 
 

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from sabot.codecs import create_codec
+from sabot.errors import ColumnNotFoundError, FunctionResultError
+from sabot.kafka.sink import KafkaSinkConfig
+from sabot.operators import DropOperator, MapOperator, RenameOperator, SelectOperator
+from sabot.runtime.writer import Writer, as_key
+from sabot.types import Batch
+from tests.batches import batch_of
+from tests.records import batch_from, raw_of, rows
+
+JSON = create_codec("json", None)
+
+
+def writer(**options: Any) -> Writer:
+    nothing: Any = None
+    return Writer(KafkaSinkConfig.from_options("localhost:1", "out", **options), nothing, "to_kafka")
+
+
+def spaced(*texts: str) -> Batch:
+    """Return a batch of records whose bytes no encoder would write so."""
+    return batch_from(raw_of(rows([text.encode() for text in texts])))
+
+
+ODD = ('{ "b":2,"a" : 1 }', '{"a":3, "b":  4}')
+
+
+def test_rows_that_no_step_changed_keep_their_bytes() -> None:
+    prepared = writer().prepare(spaced(*ODD), JSON)
+    assert list(prepared.values) == [text.encode() for text in ODD]
+
+
+def test_rows_that_were_left_out_or_moved_keep_their_bytes_too() -> None:
+    batch = spaced(*ODD).take(pa.array([1, 0, 1]))
+    assert list(writer().prepare(batch, JSON).values) == [
+        ODD[1].encode(),
+        ODD[0].encode(),
+        ODD[1].encode(),
+    ]
+
+
+def test_columns_that_were_only_added_are_added_to_the_bytes() -> None:
+    step = MapOperator(lambda b: b.append_column("c", b["a"] * 2), name="map-1")
+    prepared = writer().prepare(step.process(spaced(*ODD)), JSON)
+    assert [json.loads(value or b"") for value in prepared.values] == [
+        {"b": 2, "a": 1, "c": 2},
+        {"a": 3, "b": 4, "c": 6},
+    ]
+    assert (prepared.values[0] or b"").startswith(b'{ "b":2,"a" : 1')
+
+
+@pytest.mark.parametrize(
+    ("step", "first"),
+    [
+        (SelectOperator(["a"]), {"a": 1}),
+        (DropOperator(["a"]), {"b": 2}),
+        (RenameOperator({"a": "x"}), {"x": 1, "b": 2}),
+        (RenameOperator({"a": "b", "b": "a"}), {"b": 1, "a": 2}),
+        (
+            MapOperator(lambda b: b.set_column(1, "a", b["a"] + 10), name="map-1"),
+            {"a": 11, "b": 2},
+        ),
+    ],
+)
+def test_rows_that_were_changed_are_encoded_anew(step: Any, first: dict[str, int]) -> None:
+    prepared = writer().prepare(step.process(spaced(*ODD)), JSON)
+    assert json.loads(prepared.values[0] or b"") == first
+
+
+def test_a_column_that_goes_and_comes_back_changed_is_written_changed() -> None:
+    dropped = DropOperator(["a"]).process(spaced(*ODD))
+    again = MapOperator(lambda b: b.append_column("a", b["b"] * 100), name="map-1")
+    prepared = writer().prepare(again.process(dropped), JSON)
+    assert json.loads(prepared.values[0] or b"") == {"b": 2, "a": 200}
+
+
+def test_rows_that_never_were_bytes_are_encoded() -> None:
+    prepared = writer().prepare(batch_of({"n": [1, 2]}), None)
+    assert list(prepared.values) == [b'{"n":1}', b'{"n":2}']
+    assert list(prepared.keys) == [None, None]
+
+
+def test_a_batch_without_rows_has_nothing_to_write() -> None:
+    prepared = writer(key_extractor="missing").prepare(spaced(*ODD).slice(0, 0), JSON)
+    assert list(prepared.values) == []
+    assert writer().send(prepared) is None
+
+
+def test_empty_objects_are_written_as_they_are() -> None:
+    batch = spaced("{}", "{ }")
+    assert list(writer().prepare(batch, JSON).values) == [b"{}", b"{ }"]
+    assert list(writer().prepare(batch.take(pa.array([1])), JSON).values) == [b"{ }"]
+
+
+# --- keys -------------------------------------------------------------------------------
+
+
+def test_without_an_extractor_each_row_keeps_its_records_key() -> None:
+    batch = spaced(*ODD, '{"a":5,"b":6}').filter(pa.array([True, False, True]))
+    assert list(writer().prepare(batch, JSON).keys) == [b"k0", b"k2"]
+
+
+def test_a_columns_value_becomes_the_key() -> None:
+    prepared = writer(key_extractor="a").prepare(spaced(*ODD), JSON)
+    assert list(prepared.keys) == [b"1", b"3"]
+
+
+def test_a_function_of_the_row_gives_the_key() -> None:
+    prepared = writer(key_extractor=lambda row: f"{row['a']}-{row['b']}".encode()).prepare(
+        spaced(*ODD), JSON
+    )
+    assert list(prepared.keys) == [b"1-2", b"3-4"]
+
+
+def test_a_key_may_be_none() -> None:
+    assert list(writer(key_extractor=lambda row: None).prepare(spaced(*ODD), JSON).keys) == [
+        None,
+        None,
+    ]
+
+
+def test_a_column_that_is_not_there_is_a_mistake_in_the_program() -> None:
+    with pytest.raises(ColumnNotFoundError, match="step 'to_kafka' uses column 'aa'"):
+        writer(key_extractor="aa").prepare(spaced(*ODD), JSON)
+
+
+def test_an_extractor_that_returns_no_bytes_is_a_mistake_in_the_program() -> None:
+    with pytest.raises(FunctionResultError, match=r"must return bytes; it returned int 1"):
+        writer(key_extractor=lambda row: row["a"]).prepare(spaced(*ODD), JSON)
+
+
+def test_an_extractor_that_raises_costs_that_row() -> None:
+    def key(row: dict[str, Any]) -> bytes:
+        if row["a"] == 1:
+            raise KeyError("customer")
+        return b"x"
+
+    prepared = writer(key_extractor=key).prepare(spaced(*ODD), JSON)
+    assert (list(prepared.keys), prepared.batch.record_numbers()) == ([b"x"], [1])
+    assert [(f.where, f.stage.value, f.step) for f in prepared.faults] == [
+        ("in[0]@0", "write", "to_kafka")
+    ]
+
+
+def test_a_row_that_cannot_be_encoded_costs_that_row() -> None:
+    batch = batch_from(raw_of(rows([{"n": 0}, {"n": 1}, {"n": 2}])))
+    texts = pa.Array.from_buffers(pa.string(), 3, pa.array([b"a", b"\xff", b"c"]).buffers())
+    changed = batch.with_columns(pa.record_batch({"text": texts}), frozenset())
+    prepared = writer().prepare(changed, JSON)
+    assert [fault.where for fault in prepared.faults] == ["in[0]@1"]
+    assert prepared.batch.record_numbers() == [0, 2]
+    assert list(prepared.keys) == [b"k0", b"k2"]
+    assert len(prepared.values) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [("a", b"a"), ("ä", "ä".encode()), (7, b"7"), (None, None), (b"\x00", b"\x00")],
+)
+def test_what_a_value_is_as_a_key(value: Any, key: bytes | None) -> None:
+    assert as_key(value) == key
