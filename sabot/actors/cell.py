@@ -63,7 +63,7 @@ class ThreadCell:
         self._clock: Clock = clock or SystemClock()
         self._supervisor = Supervisor(actor.name, self.supervision, self._clock)
         self._on_escalation = on_escalation
-        self._thread = threading.Thread(target=self._run, name=actor.name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"sabot-{actor.name}", daemon=True)
         self._ended = threading.Event()
         self._state = ActorState.STARTING
         self._has_started = False

@@ -430,12 +430,9 @@ def _names(kind: str, columns: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def _check_one_group(node: Node) -> None:
-    domains = {
-        getattr(scan.source, "domain", None) for scan in ancestors(node) if isinstance(scan, Scan)
-    }
-    if len(domains) > 1:
-        listed = ", ".join(sorted(str(domain) for domain in domains))
+    sources = [scan.source for scan in ancestors(node) if isinstance(scan, Scan)]
+    if len({getattr(source, "domain", None) for source in sources}) > 1:
         raise ConfigurationError(
             f"union needs sources of one cluster and one group_id, since one commit must "
-            f"cover them; got {listed}; give them the same group_id"
+            f"cover them; got {'; '.join(source.title for source in sources)}"
         )

@@ -144,7 +144,7 @@ class KafkaReader:
     def start(self) -> None:
         """Join the group; errors are reported to the port."""
         group = self._settings.properties["group.id"]
-        self._thread = threading.Thread(target=self._run, name=f"reader-{group}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"sabot-reader-{group}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from sabot.actors import ActorSystem, Mailbox, Supervision
-from sabot.errors import ActorStoppedError, CommitError, SabotError
+from sabot.errors import ActorStoppedError, CommitError, PlanError, SabotError
 from sabot.kafka.reader import CommitPoint, KafkaReader, ReaderSettings
 from sabot.logs import get_logger
 from sabot.runtime.build import build_actor
@@ -199,7 +199,16 @@ class Domain:
                 output.runner = None
 
     def commit_now(self, timeout: float) -> None:
-        """Make a checkpoint now; for sources that do not commit by themselves."""
+        """Make a checkpoint now; for sources that do not commit by themselves.
+
+        Raises:
+            PlanError: In a step's function: the batch in hand is part of the checkpoint.
+        """
+        if threading.current_thread().name in {f"sabot-{lane.name}" for lane in self.lanes}:
+            raise PlanError(
+                "commit() was called by a step, whose batch in hand would have to be finished "
+                "first; call it from another thread or task"
+            )
         self.checkpoint.cut(timeout)
 
     def _end(self, error: BaseException | None) -> None:

@@ -69,7 +69,7 @@ def test_the_calls_come_in_their_order_on_one_thread_of_the_actors_name(start: S
     assert cell.stop()
 
     assert actor.calls == ["started", "tick", "receive", "receive", "stopping"]
-    assert [thread.name for thread in actor.threads] == ["orders"]
+    assert [thread.name for thread in actor.threads] == ["sabot-orders"]
 
 
 def test_a_message_that_failed_is_given_again_and_nothing_overtakes_it(
