@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from scripts import registry as registry_script
 from scripts.kafka import KafkaUnavailableError, running
 from tests.broker import Kafka
 
 NO_BROKER = "no real Kafka broker: "
+NO_REGISTRY = "no real schema registry: "
+SERVICES = {NO_BROKER: "broker", NO_REGISTRY: "registry"}
 skips = pytest.StashKey[Counter[str]]()
 
 # Some machines are slow, which is no fault of the code; examples come from the seed that
@@ -65,6 +68,33 @@ def own_broker(changes: dict[str, str] | None = None) -> Iterator[Kafka]:
         yield Kafka(broker.bootstrap, broker.sasl_bootstrap)
 
 
+@pytest.fixture(scope="session")
+def registry() -> Iterator[registry_script.Registry]:
+    """A real schema registry, shared by all tests: take subjects nobody else has.
+
+    ``SABOT_TEST_REGISTRY=url`` names one that runs already.
+    """
+    named = os.environ.get("SABOT_TEST_REGISTRY")
+    if named:
+        yield registry_script.Registry(named, 0, Path())
+        return
+    with own_registry() as started:
+        yield started
+
+
+@contextlib.contextmanager
+def own_registry(port: int | None = None) -> Iterator[registry_script.Registry]:
+    """Start a registry; where none can be had skip, and with ``CI`` set fail."""
+    with contextlib.ExitStack() as stack:
+        try:
+            started = stack.enter_context(registry_script.running(port=port))
+        except registry_script.RegistryUnavailableError as error:
+            if in_ci():
+                pytest.fail(f"{NO_REGISTRY}{error}", pytrace=False)
+            pytest.skip(f"{NO_REGISTRY}{error}")
+        yield started
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left_behind() -> Iterator[None]:
     """Fail a test after which a thread of Sabot, or one that blocks exit, still runs."""
@@ -80,31 +110,34 @@ def no_thread_is_left_behind() -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a broker, so that ``-m 'not broker'`` forgets nothing."""
+    """Mark what needs a real service, so that ``-m 'not broker'`` forgets nothing."""
     for item in items:
         if {"kafka", "kafka_of_its_own"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("broker")
+        if "registry" in getattr(item, "fixturenames", ()):
+            item.add_marker("registry")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin counting skips for want of a broker."""
+    """Begin counting skips for want of a real service."""
     config.stash[skips] = Counter()
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Count the skips for want of a broker, by reason."""
+    """Count the skips for want of a real service, by reason."""
     for report in terminalreporter.stats.get("skipped", ()):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-        if NO_BROKER in reason:
-            config.stash[skips][reason.partition(NO_BROKER)[2]] += 1
+        for service, named in SERVICES.items():
+            if service in reason:
+                config.stash[skips][f"{named} were skipped: {reason.partition(service)[2]}"] += 1
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Say after everything else what was not tested."""
     lines = [
-        f"NOT TESTED: {count} tests of the real broker were skipped: {reason}"
+        f"NOT TESTED: {count} tests of the real {reason}"
         for reason, count in config.stash[skips].items()
     ]
     writer = config.get_terminal_writer()

@@ -159,8 +159,9 @@ class Stream:
             function: Called once per batch; returns a ``pyarrow.RecordBatch``.
             name: What errors and ``explain()`` call the step.
             repeatable: Say ``False`` when a second call with the same rows would do
-                harm; the function then gets one row at a time and is never called again
-                for a row it has finished, as long as the worker lives.
+                harm. The function then gets one row at a time, and a row that fails is
+                never looked for by calling it again. It can still see a row twice: after
+                a crash, and when a later step or the sink has to try the row again.
             raw: As in `filter`.
 
         Example:

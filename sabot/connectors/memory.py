@@ -60,6 +60,8 @@ class MemorySource:
         names: dict[str, None] = {}
         for row in rows:
             names.update(dict.fromkeys(row))
+        if not names:
+            return cls((pa.RecordBatch.from_struct_array(pa.nulls(len(rows), pa.struct([]))),))
         arrays = [pa.array([row.get(name) for row in rows]) for name in names]
         return cls((pa.RecordBatch.from_arrays(arrays, names=list(names)),))
 

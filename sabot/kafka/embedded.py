@@ -7,7 +7,8 @@ machine, and keeps everything in memory: for demos, tests and first steps. Its l
   that far meets `OffsetOutOfRangeError`.
 * Topics appear when they are first used, with four partitions; there is no other way to
   create one, and none to remove one.
-* A group has its partitions after about three seconds, and rebalances stop its members
+* A group has its partitions after about three seconds, or six where its last member has
+  just left (its session time-out), and rebalances stop its members
   (no cooperative protocol, no ``group.protocol=consumer``).
 * Transactions do not keep offsets, so exactly-once is refused on it.
 * It dies with the process that hosts it, and listens on the loopback interface only.

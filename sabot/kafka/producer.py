@@ -68,6 +68,7 @@ class Parcel:
         good: How many of those have arrived.
         refused: The others that were reported, as (code, reason, key, value).
         context: What the sender needs to make sense of a refusal.
+        producer: Who has them, and who reports.
     """
 
     topic: str
@@ -80,6 +81,7 @@ class Parcel:
     timestamps: Sequence[int] = ()
     rows: Sequence[int] = ()
     context: Any = None
+    producer: KafkaProducer | None = None
 
     def reported(self, error: Any, message: Any) -> None:
         """Take one delivery report; called by whichever thread polls the producer."""
@@ -178,7 +180,13 @@ class KafkaProducer:
             context: Kept on the parcel.
         """
         parcel = Parcel(
-            topic, values=values, keys=keys, timestamps=timestamps, rows=rows, context=context
+            topic,
+            values=values,
+            keys=keys,
+            timestamps=timestamps,
+            rows=rows,
+            context=context,
+            producer=self,
         )
         produce = self.client.produce
         reported = parcel.reported
@@ -216,6 +224,7 @@ class KafkaProducer:
             timestamps=(outgoing.timestamp,),
             rows=(outgoing.row,),
             context=context,
+            producer=self,
         )
         headers: Any = list(outgoing.headers) if outgoing.headers else None
         while True:

@@ -12,6 +12,7 @@ import inspect
 import random
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
 
 from sabot.actors import Actor
@@ -231,7 +232,19 @@ class AgentActor(Actor):
                 loop = asyncio.get_running_loop()
                 self._handler = loop.create_task(self._drive(self._stream), name=self.name)
 
-        self._loop.submit(begin).result(timeout=60)
+        begun = self._loop.submit(begin)
+        while True:
+            try:
+                # However long the loop is blocked: given up, it might begin all the same.
+                begun.result(timeout=0.2)
+            except FutureTimeoutError:
+                if begun.done():
+                    raise
+                if self._abandoned:
+                    begun.cancel()
+                    return
+            else:
+                return
 
     async def _drive(self, stream: EventStream) -> None:
         """Run the handler; one that returns is started again for what comes next."""

@@ -166,6 +166,8 @@ class Checkpoint:
             try:
                 return future.result(timeout=max(0.0, min(left, 0.05)))
             except FutureTimeoutError:
+                if future.done():
+                    raise  # the actor's own
                 if left <= 0:
                     self._log.warning("no answer to a checkpoint in time", actor=name)
                     return None

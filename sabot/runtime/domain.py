@@ -144,7 +144,7 @@ class Domain:
         """Stop reading, finish what was read, commit; ``False`` if time ran out."""
         deadline = time.monotonic() + timeout
         self._draining = True
-        while not all(lane.is_idle() or self._is_waiting(lane) for lane in self.lanes):
+        while not self._is_done():
             if time.monotonic() > deadline or self._has_failed_actor():
                 return False
             self._stopping.wait(0.01)
@@ -160,9 +160,17 @@ class Domain:
         """Whether an actor has ended: what it had in hand is not finished."""
         return any(lane.ref.failure is not None or lane.ref.has_ended for lane in self.lanes)
 
-    def _is_waiting(self, lane: Lane) -> bool:
-        """Whether all that is left with an actor waits behind a failed record."""
-        return bool(lane.actor.held) and lane.ref.statistics().in_hand_seconds is None
+    def _is_done(self) -> bool:
+        """Whether no actor has anything left but what waits behind a failed record.
+
+        An actor that is just taking its last message has it neither waiting nor in hand;
+        an answer from between two messages says that there was none.
+        """
+        if not all(lane.is_idle() for lane in self.lanes):
+            return False
+        return all(lane.answers_soon() for lane in self.lanes) and all(
+            lane.is_idle() for lane in self.lanes
+        )
 
     def salvage(self, timeout: float = 10.0) -> None:
         """After a failure: commit what had been finished before it, as far as possible."""

@@ -17,8 +17,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from sabot.codecs.codec import Codec
+from sabot.errors import ProcessingError
 from sabot.operators.base import Operator
 from sabot.plan.nodes import ForEach, Node, Scan, Terminal, Union, Write, parents
+from sabot.runtime.breaker import Breaker
 from sabot.runtime.faults import RowFault, fatal, partition_of, run_step
 from sabot.runtime.in_hand import InHand, Memo
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
@@ -123,6 +125,7 @@ class Flow:
         self._operators = operators
         self._effects = effects
         self._in_hand: InHand | None = None
+        self._breaker = Breaker()
         self._exhausted: dict[tuple[TopicPartition | None, int], int] = {}
 
     def receive(
@@ -339,6 +342,8 @@ class Flow:
         decoded = scan.codec.decode(raw.values)
         names = tuple(decoded.rows.schema.names)
         intact = frozenset(names)
+        if decoded.rows.num_rows:
+            self._breaker.succeeded(scan.node.name)
         if not decoded.failures:
             return _Passage(Batch(decoded.rows, raw, None, names, intact), scan)
         bad = {failure.index for failure in decoded.failures}
@@ -356,6 +361,8 @@ class Flow:
         policy = passage.scan.policy
         halts = policy.verdict(Stage.PROCESS) in (Verdict.FAIL, Verdict.RETRY)
         batch, faults = run_step(operator, passage.batch, policy, halts=halts)
+        if passage.batch.num_rows > len(faults):
+            self._breaker.succeeded(operator.name)
         if not faults:
             return _Passage(batch, passage.scan, passage.stops)
         stops = dict(passage.stops)
@@ -382,6 +389,8 @@ class Flow:
             stop = stops.get(fault.partition)
             if stop is not None and fault.offset > stop.offset:
                 continue
+            if self._breaker.failed(fault.step, time.monotonic()):
+                raise _all_fail(fault, policy)
             if verdict is Verdict.SKIP:
                 self._effects.skipped(fault, policy)
             else:
@@ -407,6 +416,21 @@ class Flow:
 
 def _above(node: Terminal) -> Node:
     return parents(node)[0] if isinstance(node, Write | ForEach) else node
+
+
+def _all_fail(fault: RowFault, policy: ErrorPolicy) -> ProcessingError:
+    """Return the error that ends a pipeline in which no record gets through a step."""
+    error = ProcessingError(
+        f"step {fault.step!r} has taken no record for a minute; the last it failed for is "
+        f"{fault.where}: {type(fault.error).__name__}: {fault.error}. Policy "
+        f"{policy.policy or 'skip'!r} is for single records, so it stops here",
+        step=fault.step,
+        where=fault.where,
+        key=fault.key,
+    )
+    error.fatal = True
+    error.__cause__ = fault.error
+    return error
 
 
 def _wait(policy: ErrorPolicy, attempt: int) -> float:

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Protocol
 
 from sabot.actors import ActorRef
@@ -89,6 +90,14 @@ class Lane:
             return False
         statistics = self.ref.statistics()
         return statistics.depth == 0 and statistics.in_hand_seconds is None
+
+    def answers_soon(self) -> bool:
+        """Whether the actor is between two messages, or comes there in a moment."""
+        try:
+            self.ref.ask(Cut(0)).result(0.5)
+        except (ActorStoppedError, FutureTimeoutError):
+            return False
+        return True
 
     def ask(self, question: Cut | Resend) -> Future[CutReport]:
         """Ask for a report; an actor that has ended is asked directly."""

@@ -206,10 +206,10 @@ class PipelineActor(Actor):
             DeliveryError: If the cluster refuses what no record can be blamed for.
             BrokerUnavailableError: If reports do not come.
         """
-        producers = {id(w.producer): w.producer for w in self._writers()}
         deadline = time.monotonic() + _RESEND_SECONDS
-        for producer in producers.values():
-            if not producer.wait(self._outstanding, max(0.0, deadline - time.monotonic())):
+        for parcel in self._outstanding:
+            left = max(0.0, deadline - time.monotonic())
+            if parcel.producer is not None and not parcel.producer.wait([parcel], left):
                 raise BrokerUnavailableError(
                     f"pipeline {self.name!r} waits in vain for delivery reports, for "
                     f"{_RESEND_SECONDS:g} s; what was refused cannot be sent again"
@@ -241,9 +241,6 @@ class PipelineActor(Actor):
             else:
                 raise fatal(fault)
             parcel.resolve(one)
-
-    def _writers(self) -> list[Writer]:
-        return [branch.writer for branch in self.flow.branches if branch.writer is not None]
 
     def _policy_of(self, writer: Writer) -> ErrorPolicy:
         branch = next(b for b in self.flow.branches if b.writer is writer)

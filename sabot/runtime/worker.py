@@ -20,6 +20,7 @@ from sabot.actors import ActorRef, ActorSystem, Backoff, RestartLimit, RestartWi
 from sabot.errors import (
     BrokerError,
     ConfigurationError,
+    DeliveryError,
     PlanError,
     ProcessingError,
     RestartLimitError,
@@ -253,7 +254,6 @@ class Worker:
                 return self._finish_failed(self._system_failure() or _unfinished(plan))
             return self._drain() if not self._domains else None
         if not self._may_begin_again(plan, error):
-            event.domain.salvage()
             return self._finish_failed(self._cause(plan, error))
         event.domain.close()
         attempt = self._attempts[id(plan)] = self._attempts.get(id(plan), -1) + 1
@@ -276,7 +276,7 @@ class Worker:
         """Whether an error is the broker's and the limit of restarts is not reached."""
         if not isinstance(error, BrokerError) or not self._was_running(plan):
             return False
-        if not (error.retriable or type(error).__name__ == "DeliveryError"):
+        if not (error.retriable or isinstance(error, DeliveryError)):
             return False
         window = self._windows.setdefault(id(plan), RestartWindow(self._settings.restart_limit))
         return window.note(time.monotonic(), error)

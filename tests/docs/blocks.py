@@ -1,4 +1,4 @@
-"""The Python blocks of a Markdown file, with the lines they stand on."""
+"""The fenced blocks of a Markdown file, with the lines they stand on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 
-__all__ = ["Block", "python_blocks"]
+__all__ = ["Block", "fenced_blocks", "python_blocks"]
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})\s*(?P<info>[^`]*)$")
 HEADING = re.compile(r"^#{1,6}\s+(?P<text>.+?)\s*#*$")
@@ -48,7 +48,12 @@ class Block:
 
 
 def python_blocks(path: Path) -> list[Block]:
-    """Return the fenced blocks whose language is ``python``, in order.
+    """Return the fenced blocks whose language is ``python``, in order."""
+    return fenced_blocks(path, "python")
+
+
+def fenced_blocks(path: Path, wanted: str) -> list[Block]:
+    """Return the fenced blocks of one language, in order.
 
     Raises:
         ValueError: If a fence is never closed.
@@ -67,7 +72,7 @@ def python_blocks(path: Path) -> list[Block]:
         elif fence and closes(fence, opened[1]):
             start, opening = opened
             language, *words = opening["info"].split() or [""]
-            if language == "python":
+            if language == wanted:
                 code = textwrap.dedent("\n".join(lines[start : number - 1])) + "\n"
                 blocks.append(Block(path, start + 1, code, heading, tuple(words)))
             opened = None

@@ -227,6 +227,7 @@ def test_a_method_shows_an_example_that_runs(name: str) -> None:
 
 
 def test_the_examples_are_true() -> None:
-    assert doctest.testmod(
-        module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    ).failed == 0
+    assert (
+        doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).failed
+        == 0
+    )

@@ -164,7 +164,9 @@ def test_a_handler_that_raises_stops_the_agent_at_that_record() -> None:
                 raise ValueError("no two")
 
     with a_desk(handler) as desk:
-        with pytest.raises(ProcessingError, match=r"'clerk' failed for in\[0\]@1.*no two") as caught:
+        with pytest.raises(
+            ProcessingError, match=r"'clerk' failed for in\[0\]@1.*no two"
+        ) as caught:
             desk.give(numbers(1, 2, 3))
         assert caught.value.fatal
         assert desk.position() == 1

@@ -13,6 +13,7 @@ from sabot.errors import (
     BrokerUnavailableError,
     CommitError,
     DeliveryError,
+    SabotError,
 )
 from sabot.kafka.producer import Parcel
 from sabot.kafka.reader import CommitPoint
@@ -51,7 +52,7 @@ class Actor:
             answer.set_result(
                 CutReport(self.positions, tuple(p for p in self.parcels if not p.delivered))
             )
-        except Exception as error:
+        except SabotError as error:
             answer.set_exception(error)
         return answer
 

@@ -47,7 +47,7 @@ def test_a_negative_limit_is_refused() -> None:
 
 @pytest.mark.parametrize("method", ["collect", "to_pylist"])
 def test_a_source_without_an_end_needs_a_bound(method: str) -> None:
-    with pytest.raises(PlanError, match="kafka 'orders'.*would never return") as caught:
+    with pytest.raises(PlanError, match=r"kafka 'orders'.*would never return") as caught:
         getattr(kafka(), method)()
     assert "give it limit= (rows), timeout= (seconds) or both" in str(caught.value)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,6 +89,15 @@ def failing(*bad: int, by: type[Exception] = ValueError) -> Callable[[Any], Any]
             if number in bad:
                 raise by(number)
         return batch
+
+    return function
+
+
+def failing_while_in(bad: set[int]) -> Callable[[Any], Any]:
+    """Return a step's function that asks at each call what is bad."""
+
+    def function(batch: Any) -> Any:
+        return failing(*bad)(batch)
 
     return function
 
@@ -342,9 +352,7 @@ def test_positions_count_what_lies_behind_the_last_record() -> None:
 def test_rows_behind_a_record_that_is_retried_wait_in_order() -> None:
     done: list[Any] = []
     bad = {2}
-    job = Job(
-        lambda s: [(s.map(lambda b: failing(*bad)(b)), done)], error_handling_policy="retry"
-    )
+    job = Job(lambda s: [(s.map(failing_while_in(bad)), done)], error_handling_policy="retry")
     job.give(raw_of(numbers(1, 2, 3), numbers(10, partition=1)))
     assert (ns(done), job.position(P0), job.position(P1)) == ([1, 10], 1, 1)
     assert job.flow.held_partitions() == {P0}
@@ -485,9 +493,7 @@ def test_for_each_that_fails_for_a_row_is_not_called_again_for_those_before() ->
 def test_a_partition_that_goes_takes_what_waits_with_it() -> None:
     done: list[Any] = []
     bad = {1}
-    job = Job(
-        lambda s: [(s.map(lambda b: failing(*bad)(b)), done)], error_handling_policy="retry"
-    )
+    job = Job(lambda s: [(s.map(failing_while_in(bad)), done)], error_handling_policy="retry")
     job.give(raw_of(numbers(1, 2)))
     progress = job.flow.branches[0].progress
     progress.release(P0)
@@ -575,3 +581,24 @@ def test_a_topic_of_empty_objects_passes_through() -> None:
     job.give(raw_of(rows([{}, {}, {}])))
     assert (calls, job.position()) == ([3], 3)
     assert done == [{}, {}, {}]
+
+
+def test_a_minute_without_a_single_good_record_ends_what_skips() -> None:
+    done: list[Any] = []
+    job = Job(lambda s: [(s, done)])
+    for _ in range(99):
+        job.flow._breaker.failed("source", time.monotonic() - 61)
+    with pytest.raises(ProcessingError, match=r"taken no record for a minute.*in\[0\]@0") as caught:
+        job.give(raw_of([ReadRecord(b"{", P0)]))
+    assert caught.value.fatal
+    assert job.position() == 0
+
+
+def test_one_good_record_among_them_keeps_skipping() -> None:
+    done: list[Any] = []
+    job = Job(lambda s: [(s, done)])
+    for _ in range(99):
+        job.flow._breaker.failed("source", time.monotonic() - 61)
+    job.give(raw_of([ReadRecord(b'{"n": 1}', P0), ReadRecord(b"{", P0, 1)]))
+    assert ns(done) == [1]
+    assert job.position() == 2

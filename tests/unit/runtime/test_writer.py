@@ -20,7 +20,9 @@ JSON = create_codec("json", None)
 
 def writer(**options: Any) -> Writer:
     nothing: Any = None
-    return Writer(KafkaSinkConfig.from_options("localhost:1", "out", **options), nothing, "to_kafka")
+    return Writer(
+        KafkaSinkConfig.from_options("localhost:1", "out", **options), nothing, "to_kafka"
+    )
 
 
 def spaced(*texts: str) -> Batch:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabot.codecs import JsonCodec
-from sabot.codecs.json.inference import widen
+from sabot.codecs.documents.inference import widen
 from sabot.errors import DecodeError
 
 pytestmark = pytest.mark.slow

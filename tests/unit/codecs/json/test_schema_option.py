@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from sabot.codecs import JsonCodec
-from sabot.codecs.json.schema_option import pinned_schema
+from sabot.codecs.documents.schema_option import pinned_schema
 from sabot.errors import ConfigurationError
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
