@@ -138,6 +138,7 @@ class KafkaReader:
         self._epoch = 0
         self._rebalances = 0
         self._looked = 0.0
+        self._asked = 0.0
 
     # --- life -----------------------------------------------------------------------
 
@@ -400,9 +401,10 @@ class KafkaReader:
     def _resolve_pending(self) -> None:
         """Look again for the baseline that another member is to commit."""
         now = time.monotonic()
-        if now - self._looked < _POSITION_SECONDS:
+        # A clock of its own: an idle reader looks at positions just before it comes here.
+        if now - self._asked < _POSITION_SECONDS:
             return
-        self._looked = now
+        self._asked = now
         positions = self._resolve(sorted(self._pending))
         starts: dict[TopicPartition, tuple[int, int, str]] = {}
         for tp, offset in positions.starts.items():

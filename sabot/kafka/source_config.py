@@ -256,6 +256,9 @@ class KafkaSourceConfig:
         if is_embedded(bootstrap):
             properties["partition.assignment.strategy"] = "range"
             properties["allow.auto.create.topics"] = True
+            # It lets nobody into a group whose last member has left before that one's
+            # session would have ended.
+            properties["session.timeout.ms"] = 6000
         properties |= self.consumer_config
         properties |= _OWN
         if str(properties.get("group.protocol", "")).lower() == "consumer":
