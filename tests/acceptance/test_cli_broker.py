@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,10 @@ pytestmark = pytest.mark.slow
 def address() -> Iterator[str]:
     """The address of one embedded broker for the tests of this file."""
     with Command("broker", "--port", "0") as broker:
-        yield broker.line("127.0.0.1:")
+        # Both what it prints and what it tells people have the address in them.
+        found = re.search(r"127\.0\.0\.1:\d+", broker.line("127.0.0.1:"))
+        assert found
+        yield found.group()
 
 
 @pytest.fixture(params=["embedded", "real"])

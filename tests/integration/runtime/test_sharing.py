@@ -11,7 +11,6 @@ import pytest
 
 from sabot.api.stream import Stream
 from sabot.app.app import App
-from sabot.codecs import register_codec
 from sabot.codecs.codec import Codec, Decoded
 from sabot.codecs.json import JsonCodec
 from sabot.errors import ConfigurationError
@@ -38,9 +37,6 @@ class CountingCodec(JsonCodec):
         return False
 
 
-register_codec("counting-json", CountingCodec)
-
-
 def numbers(kafka: Kafka, topic: str) -> list[int]:
     return sorted(row["n"] for row in kafka.values(topic))
 
@@ -60,7 +56,7 @@ def test_a_fan_out_has_one_consumer_one_decode_and_one_run_of_what_it_shares(
         return batch
 
     def define(app: App) -> None:
-        rows = app.stream(source, codec_type="counting-json", **FAST)
+        rows = app.stream(source, codec_type=CountingCodec(), **FAST)
         prefix = rows.map(count)
         rows.to_kafka(app.broker, sinks[0])
         prefix.filter(lambda b: b["n"] >= 100).to_kafka(app.broker, sinks[1])
