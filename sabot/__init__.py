@@ -37,7 +37,10 @@ if TYPE_CHECKING:
         RestartLimitError,
         SabotError,
         SchemaMismatchError,
+        SchemaRegistryError,
+        SchemaRegistryUnavailableError,
         TopicNotFoundError,
+        UnknownSchemaError,
     )
     from sabot.types import Record, TopicPartition
 
@@ -70,9 +73,12 @@ __all__ = [
     "RestartLimitError",
     "SabotError",
     "SchemaMismatchError",
+    "SchemaRegistryError",
+    "SchemaRegistryUnavailableError",
     "Stream",
     "TopicNotFoundError",
     "TopicPartition",
+    "UnknownSchemaError",
     "__version__",
     "run",
 ]

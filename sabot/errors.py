@@ -38,7 +38,10 @@ __all__ = [
     "RestartLimitError",
     "SabotError",
     "SchemaMismatchError",
+    "SchemaRegistryError",
+    "SchemaRegistryUnavailableError",
     "TopicNotFoundError",
+    "UnknownSchemaError",
     "nearest",
 ]
 
@@ -147,6 +150,20 @@ class DecodeError(CodecError):
 
 class EncodeError(CodecError):
     """One row cannot be written in the sink's format."""
+
+
+class SchemaRegistryError(CodecError):
+    """The schema registry refused something; the same request would be refused again."""
+
+
+class SchemaRegistryUnavailableError(SchemaRegistryError, ConnectionError):
+    """The schema registry did not answer; no record is to blame."""
+
+    retriable: ClassVar[bool] = True
+
+
+class UnknownSchemaError(SchemaRegistryError, DecodeError, LookupError):
+    """A record names a schema the registry does not have; that record alone is bad."""
 
 
 class ProcessingError(SabotError):

@@ -36,6 +36,11 @@ from tests.until import until
 
 __all__ = ["Kafka"]
 
+COORDINATOR_IS_COMING = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 QUIET = {"log_level": 0, "socket.timeout.ms": 10_000}
 
 
@@ -58,6 +63,7 @@ class Kafka:
             {"bootstrap.servers": bootstrap, "linger.ms": 2, "acks": "all", **QUIET}
         )
         self._numbers = itertools.count(1)
+        self._coordinated: set[str] = set()
 
     @property
     def sasl_bootstrap(self) -> str:
@@ -242,6 +248,11 @@ class Kafka:
         return {number: each.metadata or "" for number, each in found.items()}
 
     def _committed(self, group: str, topic: str) -> dict[int, TopicPartition]:
+        if group not in self._coordinated:
+            # A group without its coordinator yet, as on a broker that has just started,
+            # crashes the client in this call; describing the group waits for it.
+            self.group_members(group)
+            self._coordinated.add(group)
         asked = [ConsumerGroupTopicPartitions(group)]
         answer = self.admin.list_consumer_group_offsets(asked, request_timeout=10)[group].result()
         return {
@@ -251,7 +262,16 @@ class Kafka:
         }
 
     def _group(self, group: str) -> ConsumerGroupDescription:
-        return self.admin.describe_consumer_groups([group], request_timeout=10)[group].result()
+        def described() -> ConsumerGroupDescription | None:
+            asked = self.admin.describe_consumer_groups([group], request_timeout=10)
+            try:
+                return asked[group].result()
+            except KafkaException as error:
+                if error.args[0].code() in COORDINATOR_IS_COMING:
+                    return None
+                raise
+
+        return until(described, what=f"coordinator of group {group}")
 
     def group_members(self, group: str) -> list[MemberDescription]:
         """Return the group's members, each with its client id and its partitions."""

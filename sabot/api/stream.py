@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sabot.codecs.codec import Codec
 from sabot.connectors.memory import MemorySource
 from sabot.errors import ConfigurationError, PlanError
 from sabot.plan.explain import explain
@@ -67,7 +68,7 @@ class Stream:
         bootstrap_servers: str,
         topic: str,
         group_id: str,
-        codec_type: str = "json",
+        codec_type: str | Codec = "json",
         codec_options: dict[str, Any] | None = None,
         batch_size: int = 1000,
         **consumer_kwargs: Any,
@@ -79,7 +80,8 @@ class Stream:
             topic: The topic; it must exist when the worker starts.
             group_id: The consumer group. Streams of one worker with equal brokers and
                 group share one consumer.
-            codec_type: How values are encoded: a registered name or a `Codec`.
+            codec_type: How values are encoded: a registered name or a `Codec`. Pipelines
+                cannot share one object, since each runs in a thread of its own.
             codec_options: Options of that codec.
             batch_size: Most records a step sees at once; a bound, never a wait. It wins
                 over ``max_poll_records``.
@@ -101,7 +103,10 @@ class Stream:
             batch_size,
             **consumer_kwargs,
         )
-        return cls(Scan(config))
+        scan, retries = Scan(config), config.retries()
+        if retries is None:
+            return cls(scan)
+        return cls(Union((scan, Scan(retries)), f"retries:{retries.topic}"))
 
     @classmethod
     def from_batches(cls, batches: Iterable[Any]) -> Stream:
@@ -273,7 +278,7 @@ class Stream:
         self,
         bootstrap_servers: str,
         topic: str,
-        codec_type: str = "json",
+        codec_type: str | Codec = "json",
         codec_options: dict[str, Any] | None = None,
         compression_type: str = "lz4",
         key_extractor: Callable[[dict[str, Any]], bytes | None] | str | None = None,
@@ -292,7 +297,12 @@ class Stream:
             compression_type: ``none``, ``gzip``, ``snappy``, ``lz4`` or ``zstd``.
             key_extractor: A function of the row as a dict that returns the key's bytes,
                 or the name of a column whose value becomes the key (text as UTF-8).
-            **producer_kwargs: Any librdkafka producer property with ``_`` for ``.``.
+            **producer_kwargs: Any librdkafka producer property with ``_`` for ``.``, and
+                what is made of further columns: ``key_codec_type`` and
+                ``key_codec_options`` encode the column ``key_column`` (``"key"``) as the
+                key, ``headers_column`` names a list of structs of ``name`` and ``value``;
+                none of these columns is written into the value. ``tombstones=True``
+                writes a row of nulls as a record without a value.
 
         Raises:
             ConfigurationError: For an unknown option, with the nearest valid name.

@@ -129,6 +129,17 @@ class App:
         if not isinstance(topic, str):
             raise ConfigurationError(f"@app.agent needs a topic's name; got {topic!r}")
 
+        if options.get("retry_topic") is not None:
+            raise ConfigurationError(
+                "an agent has no retry_topic, since it is one step; replay its dead letters "
+                "with --to-source, or write a stream"
+            )
+
+        if {"key_codec_type", "headers_column"} & options.keys():
+            raise ConfigurationError(
+                "an agent gets values alone; read keys and headers as columns of a stream"
+            )
+
         def decorate(function: Handler) -> Handler:
             if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
                 raise PlanError(

@@ -21,7 +21,7 @@ from sabot.runtime.exit_codes import ExitCode
 
 __all__ = ["COMMANDS", "group", "main"]
 
-COMMANDS = ("worker", "run", "broker", "send", "tail", "explain", "demo")
+COMMANDS = ("worker", "run", "broker", "send", "tail", "dlq", "explain", "demo")
 """In the order of ``--help``; each is `command` of the module of that name."""
 
 

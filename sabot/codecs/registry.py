@@ -11,8 +11,14 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
+from sabot.codecs.avro import AvroCodec
 from sabot.codecs.codec import Codec
 from sabot.codecs.json import JsonCodec
+from sabot.codecs.json_schema import JsonSchemaCodec
+from sabot.codecs.msgpack import MsgpackCodec
+from sabot.codecs.octets import BytesCodec
+from sabot.codecs.protobuf import ProtobufCodec
+from sabot.codecs.text import StringCodec
 from sabot.errors import ConfigurationError, nearest
 
 __all__ = ["ENTRY_POINT_GROUP", "CodecFactory", "codec_names", "create_codec", "register_codec"]
@@ -22,7 +28,15 @@ CodecFactory = Callable[..., Codec]
 
 ENTRY_POINT_GROUP = "sabot.codecs"
 
-_factories: dict[str, CodecFactory] = {"json": JsonCodec}
+_factories: dict[str, CodecFactory] = {
+    "avro": AvroCodec,
+    "bytes": BytesCodec,
+    "json": JsonCodec,
+    "json_schema": JsonSchemaCodec,
+    "msgpack": MsgpackCodec,
+    "protobuf": ProtobufCodec,
+    "string": StringCodec,
+}
 
 
 def register_codec(name: str, factory: CodecFactory) -> None:
@@ -55,13 +69,21 @@ def codec_names() -> tuple[str, ...]:
 
 
 def create_codec(
-    codec_type: str | Codec = "json", options: Mapping[str, Any] | None = None
+    codec_type: str | Codec = "json",
+    options: Mapping[str, Any] | None = None,
+    *,
+    topic: str | None = None,
+    for_key: bool = False,
 ) -> Codec:
     """Create the codec a source or sink was told to use.
 
     Args:
         codec_type: A registered name, or a codec, which is returned as it is.
         options: The codec's own settings.
+        topic: What the codec is for, told to codecs that name subjects after it (those
+            with a true attribute ``knows_topic``) as the options ``topic`` and
+            ``for_key``, unless ``options`` say otherwise.
+        for_key: Whether the codec is for keys.
 
     Raises:
         ConfigurationError: If nothing has that name, if the codec has no such option, or
@@ -73,12 +95,14 @@ def create_codec(
         >>> create_codec("jsn")
         Traceback (most recent call last):
         ...
-        sabot.errors.ConfigurationError: there is no codec 'jsn', only 'json'; did you mean 'json'?
+        sabot.errors.ConfigurationError: there is no codec 'jsn', only ...; did you mean 'json'?
     """
     options = dict(options or {})
     if not isinstance(codec_type, str):
         return _ready(codec_type, options)
     factory = _factories.get(codec_type) or _installed(codec_type)
+    if topic is not None and getattr(factory, "knows_topic", False):
+        options = {"topic": topic, "for_key": for_key} | options
     _check_options(codec_type, factory, options)
     return factory(**options)
 

@@ -9,7 +9,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sabot.errors import BrokerError, ConfigurationError, DeliveryError
+from sabot.errors import (
+    BrokerError,
+    BrokerUnavailableError,
+    ConfigurationError,
+    DeliveryError,
+)
 from sabot.kafka.client_errors import translate_error
 from sabot.kafka.connect import (
     check_cluster,
@@ -21,9 +26,10 @@ from sabot.kafka.connect import (
 from sabot.kafka.embedded import is_embedded, resolve_bootstrap
 from sabot.types import Record, TopicPartition
 
-__all__ = ["create_topic", "end_offsets", "list_topics", "send", "tail"]
+__all__ = ["create_topic", "end_offsets", "list_topics", "read_through", "send", "tail"]
 
 _TIMEOUT = 10.0
+_READER = "sabot-tail"
 _BEGINNING = -2
 _END = -1
 
@@ -201,15 +207,7 @@ def tail(
     if limit is not None and limit < 1:
         return
     complete, errors = _connection(bootstrap, properties)
-    complete |= {
-        # Names the reader towards the client, which wants a name; nothing joins a group.
-        "group.id": "sabot-tail",
-        "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
-        "fetch.wait.max.ms": 100,
-        "allow.auto.create.topics": is_embedded(bootstrap),
-    }
-    consumer = open_consumer(complete, errors)
+    consumer = open_consumer({**complete, **_reader_properties(bootstrap)}, errors)
     try:
         partitions = check_cluster(consumer, [topic], timeout=timeout, errors=errors)[topic]
         consumer.assign(_starts(consumer, topic, partitions, from_beginning, timeout))
@@ -221,7 +219,7 @@ def tail(
             failed = message.error()
             if failed is not None:
                 found = translate_error(
-                    failed, bootstrap=errors.bootstrap, group_id="sabot-tail", topic=topic
+                    failed, bootstrap=errors.bootstrap, group_id=_READER, topic=topic
                 )
                 if found is not None:
                     raise found
@@ -230,6 +228,80 @@ def tail(
             yield _as_record(message)
     finally:
         consumer.close()
+
+
+def read_through(
+    bootstrap: str,
+    topic: str,
+    *,
+    properties: Mapping[str, Any] | None = None,
+    timeout: float = _TIMEOUT,
+) -> Iterator[Record]:
+    """Yield a topic's records from the oldest to what is the end now, without a group.
+
+    Records of one partition come in order; those of several are mixed as they are read.
+
+    Raises:
+        BrokerUnavailableError: If no broker answers in time, or none does any more.
+        TopicNotFoundError: If there is no such topic in that time.
+    """
+    from confluent_kafka import KafkaError
+    from confluent_kafka import TopicPartition as ClientPartition
+
+    complete, errors = _connection(bootstrap, properties)
+    complete |= {**_reader_properties(bootstrap), "enable.partition.eof": True}
+    consumer = open_consumer(complete, errors)
+    try:
+        partitions = check_cluster(consumer, [topic], timeout=timeout, errors=errors)[topic]
+        ends = {number: _end(consumer, topic, number, timeout) for number in partitions}
+        unread = set(partitions)
+        consumer.assign([ClientPartition(topic, number, _BEGINNING) for number in partitions])
+        heard = time.monotonic()
+        while unread:
+            message = consumer.poll(0.2)
+            if message is None:
+                if time.monotonic() - heard > timeout:
+                    raise BrokerUnavailableError(
+                        f"{topic!r} at {errors.bootstrap!r} could not be read to its end: "
+                        f"nothing came for {timeout:g} s ({errors.last})"
+                    )
+                continue
+            heard = time.monotonic()
+            failed, number = message.error(), message.partition()
+            if failed is None and message.offset() < ends[number]:
+                yield _as_record(message)
+            elif failed is None or failed.code() == KafkaError._PARTITION_EOF:
+                unread.discard(number)
+            else:
+                found = translate_error(
+                    failed, bootstrap=errors.bootstrap, group_id=_READER, topic=topic
+                )
+                if found is not None:
+                    raise found
+    finally:
+        consumer.close()
+
+
+def _reader_properties(bootstrap: str) -> dict[str, Any]:
+    return {
+        # Names the reader towards the client, which wants a name; nothing joins a group.
+        "group.id": _READER,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": 100,
+        "allow.auto.create.topics": is_embedded(bootstrap),
+    }
+
+
+def _end(consumer: Any, topic: str, number: int, timeout: float) -> int:
+    from confluent_kafka import KafkaException
+    from confluent_kafka import TopicPartition as ClientPartition
+
+    try:
+        answer = consumer.get_watermark_offsets(ClientPartition(topic, number), timeout=timeout)
+    except KafkaException as error:
+        raise BrokerError(f"the end of {topic}[{number}] is not known: {error}") from error
+    return int(answer[1])
 
 
 def _admin() -> Any:

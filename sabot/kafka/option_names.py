@@ -60,8 +60,8 @@ PYTHON_ONLY = frozenset({"logger", "oauth_cb", "stats_cb", "throttle_cb"})
 REFUSED_NAMES: Mapping[str, str] = {
     "api_version": "the client finds the broker's version by itself",
     "consumer_timeout_ms": "a source has no end; use collect(timeout=...)",
-    "key_deserializer": "keys stay bytes; decode them in a step",
-    "key_serializer": "use key_extractor, which returns bytes",
+    "key_deserializer": "use key_codec_type and key_codec_options",
+    "key_serializer": "use key_extractor, which returns bytes, or key_codec_type",
     "max_block_ms": "a full producer queue holds the source back instead",
     "on_delivery": "Sabot counts delivery reports to know what may be committed",
     "value_deserializer": "use codec_type and codec_options",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sabot.errors import BrokerUnavailableError, DeliveryError, InternalError
 from sabot.kafka.connect import client_errors, open_producer
+from sabot.types import Headers
 
 if TYPE_CHECKING:
     import confluent_kafka
@@ -80,6 +81,7 @@ class Parcel:
     keys: Sequence[bytes | None] = ()
     timestamps: Sequence[int] = ()
     rows: Sequence[int] = ()
+    headers: Sequence[Headers] | None = None
     context: Any = None
     producer: KafkaProducer | None = None
 
@@ -118,7 +120,8 @@ class Parcel:
                 code, reason = reports.pop()
                 stamp = self.timestamps[number] if self.timestamps else NO_TIMESTAMP
                 row = self.rows[number] if self.rows else number
-                found.append(Undelivered(code, reason, Outgoing(value, key, stamp, None, row)))
+                headers = self.headers[number] if self.headers else None
+                found.append(Undelivered(code, reason, Outgoing(value, key, stamp, headers, row)))
         return found
 
 
@@ -167,6 +170,7 @@ class KafkaProducer:
         timestamps: Sequence[int],
         *,
         rows: Sequence[int] = (),
+        headers: Sequence[Headers] | None = None,
         context: Any = None,
     ) -> Parcel:
         """Hand records to the producer in order, waiting where its queue is full.
@@ -177,6 +181,7 @@ class KafkaProducer:
             keys: One for each record.
             timestamps: Milliseconds, one for each record; 0 for none.
             rows: Row numbers to report a refusal by.
+            headers: For each record, if any has some.
             context: Kept on the parcel.
         """
         parcel = Parcel(
@@ -185,10 +190,11 @@ class KafkaProducer:
             keys=keys,
             timestamps=timestamps,
             rows=rows,
+            headers=headers,
             context=context,
             producer=self,
         )
-        produce = self.client.produce
+        produce: Any = self.client.produce
         reported = parcel.reported
         number, count = 0, len(values)
         while number < count:
@@ -202,6 +208,7 @@ class KafkaProducer:
                         reported,
                         None,
                         timestamps[number],
+                        None if headers is None else headers[number],
                     )
                     parcel.accepted += 1
                     number += 1

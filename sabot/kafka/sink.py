@@ -10,11 +10,19 @@ from sabot.codecs import Codec, create_codec
 from sabot.errors import ConfigurationError, nearest
 from sabot.kafka.embedded import is_embedded, resolve_bootstrap
 from sabot.kafka.properties import producer_properties
+from sabot.kafka.record_columns import RecordColumns
 
 __all__ = ["KafkaSinkConfig", "client_properties"]
 
 KeyExtractor = Callable[[dict[str, Any]], bytes | None]
 
+_PARTS = (
+    "key_codec_type",
+    "key_codec_options",
+    "key_column",
+    "headers_column",
+    "tombstones",
+)
 _COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 _DEFAULTS: Mapping[str, Any] = {
@@ -44,6 +52,8 @@ class KafkaSinkConfig:
         key: A function of the row as a dict, or a column's name, that gives the record's
             key; ``None`` keeps the key of the record the row came from.
         properties: librdkafka producer properties given by the user, checked.
+        columns: Which columns become the key and the headers.
+        tombstones: Whether a row of nulls is written as a record without a value.
     """
 
     bootstrap_servers: str
@@ -53,6 +63,8 @@ class KafkaSinkConfig:
     compression_type: str = "lz4"
     key: KeyExtractor | str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    columns: RecordColumns = field(default_factory=RecordColumns)
+    tombstones: bool = False
 
     @classmethod
     def from_options(
@@ -88,10 +100,13 @@ class KafkaSinkConfig:
                 f"got {key_extractor!r}"
             )
         dotted = producer_kwargs.pop("producer_config", None)
+        columns, tombstones = _parts(producer_kwargs, key_extractor)
         properties = producer_properties(
-            producer_kwargs, dotted, also_allowed=("producer_config", "key_extractor")
+            producer_kwargs, dotted, also_allowed=("producer_config", "key_extractor", *_PARTS)
         )
-        create_codec(codec_type, codec_options)  # its options are wrong here or nowhere
+        create_codec(
+            codec_type, codec_options, topic=topic
+        )  # its options are wrong here or nowhere
         return cls(
             bootstrap_servers,
             topic,
@@ -100,6 +115,8 @@ class KafkaSinkConfig:
             compression,
             key_extractor,
             properties,
+            columns,
+            tombstones,
         )
 
     @property
@@ -117,7 +134,22 @@ class KafkaSinkConfig:
 
     def create_codec(self) -> Codec:
         """Return a codec of the sink's own, to be used by one thread."""
-        return create_codec(self.codec_type, self.codec_options)
+        return create_codec(self.codec_type, self.codec_options, topic=self.topic)
+
+
+def _parts(
+    options: dict[str, Any], key_extractor: KeyExtractor | str | None
+) -> tuple[RecordColumns, bool]:
+    """Take the options about keys, headers and tombstones out of the others."""
+    given = {name: options.pop(name) for name in _PARTS if name in options}
+    tombstones = given.pop("tombstones", False)
+    if not isinstance(tombstones, bool):
+        raise ConfigurationError(f"tombstones is {tombstones!r}; allowed: True, False")
+    if key_extractor is not None and given.get("key_codec_type") is not None:
+        raise ConfigurationError(
+            "key_extractor and key_codec_type both make the key; give one of them"
+        )
+    return RecordColumns(**given), tombstones
 
 
 def client_properties(config: KafkaSinkConfig, client_id: str) -> dict[str, Any]:

@@ -41,6 +41,10 @@ class KafkaSource:
     Args:
         config: What to read and how.
 
+    Raises:
+        ConfigurationError: If it has a ``retry_topic``, a ``key_codec_type`` or a
+            ``headers_column``, which are for streams.
+
     Example:
         A loop that ends with the first bad order, which is then read again next time::
 
@@ -50,6 +54,16 @@ class KafkaSource:
     """
 
     def __init__(self, config: KafkaSourceConfig) -> None:
+        if config.retry_topic is not None:
+            raise ConfigurationError(
+                "a KafkaSource has no retry_topic, since it has no steps; replay its dead letters "
+                "with --to-source, or read a stream"
+            )
+        if config.record_columns().names:
+            raise ConfigurationError(
+                "a KafkaSource has no columns: its records have the key's bytes and the headers; "
+                "leave key_codec_type and headers_column out"
+            )
         self.config = config
         self._stream: weakref.ref[RecordStream] | None = None
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, cast
 
 from sabot.codecs import Codec, create_codec
 from sabot.errors import ConfigurationError, nearest
 from sabot.kafka.embedded import is_embedded, resolve_bootstrap
 from sabot.kafka.properties import check_properties, consumer_properties
+from sabot.kafka.record_columns import RecordColumns
 
 __all__ = ["DEFAULT_BATCH_SIZE", "ErrorPolicy", "KafkaSourceConfig"]
 
@@ -80,7 +81,8 @@ class KafkaSourceConfig:
             ``"embedded://"`` for the broker inside this process.
         topic: The topic.
         group_id: The consumer group; its committed offsets are where a restart goes on.
-        codec_type: The format of the values: a registered name or a `Codec`.
+        codec_type: The format of the values: a registered name or a `Codec`, which is
+            used by one thread at a time: sources that run together need one each.
         codec_options: What that codec takes.
         auto_offset_reset: Where a group without any commit on the topic starts,
             ``"latest"`` or ``"earliest"``. Decided once for the group: a partition added
@@ -105,6 +107,15 @@ class KafkaSourceConfig:
         connect_timeout_seconds: How long an unreachable broker or a missing topic may
             take to become an error.
         transient: Exceptions of steps that will pass, and are retried under any policy.
+        retry_topic: A topic whose records come in beside those of ``topic``: dead letters
+            sent back by ``sabot dlq replay``. Each takes only the branches that have the
+            step it failed in. It is read from its beginning.
+        key_codec_type, key_codec_options: Decode keys, too, and put them into a column: one
+            value for text and bytes, a struct for documents. A key that cannot be decoded
+            is a failure of its record.
+        key_column: What that column is called.
+        headers_column: Put the headers into a column of this name: a list of structs of
+            ``name`` and ``value`` (bytes).
 
     Raises:
         ConfigurationError: If a value is not usable; says what is allowed.
@@ -134,6 +145,11 @@ class KafkaSourceConfig:
     batch_size: int = DEFAULT_BATCH_SIZE
     connect_timeout_seconds: float = 10.0
     transient: tuple[type[BaseException], ...] = ()
+    retry_topic: str | None = None
+    key_codec_type: str | Codec | None = None
+    key_codec_options: Mapping[str, Any] | None = None
+    key_column: str = "key"
+    headers_column: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bootstrap_servers", _bootstrap(self.bootstrap_servers))
@@ -142,6 +158,7 @@ class KafkaSourceConfig:
         _check_names(self)
         _check_numbers(self)
         _check_policy(self)
+        self.record_columns()
         check_properties("consumer", self.consumer_config)
         if self.batch_size == DEFAULT_BATCH_SIZE and self.max_poll_records != _DEFAULT_POLL_RECORDS:
             object.__setattr__(self, "batch_size", self.max_poll_records)
@@ -205,7 +222,13 @@ class KafkaSourceConfig:
 
     def create_codec(self) -> Codec:
         """Return a codec of the source's own, to be used by one thread."""
-        return create_codec(self.codec_type, self.codec_options)
+        return create_codec(self.codec_type, self.codec_options, topic=self.topic)
+
+    def record_columns(self) -> RecordColumns:
+        """Return what is asked for of keys and headers."""
+        return RecordColumns(
+            self.key_codec_type, self.key_codec_options, self.key_column, self.headers_column
+        )
 
     @property
     def decode_policy(self) -> ErrorPolicy:
@@ -216,6 +239,25 @@ class KafkaSourceConfig:
     def processing_policy(self) -> ErrorPolicy:
         """What happens to a record that a step cannot take."""
         return self.error_handling_policy or "fail"
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether this is what `retries` made."""
+        return self.topic == self.retry_topic
+
+    def retries(self) -> KafkaSourceConfig | None:
+        """Return the source of the records that are sent back, where there is one.
+
+        Raises:
+            ConfigurationError: If it would be the same topic.
+        """
+        if self.retry_topic is None:
+            return None
+        if self.is_retry:
+            raise ConfigurationError(
+                f"retry_topic is {self.retry_topic!r}, which is the topic itself; give another"
+            )
+        return replace(self, topic=self.retry_topic, auto_offset_reset="earliest")
 
     @property
     def domain(self) -> tuple[str, str]:
@@ -296,13 +338,14 @@ def _bootstrap(given: object) -> str:
 
 
 def _check_names(config: KafkaSourceConfig) -> None:
-    if not isinstance(config.codec_type, Codec):
-        create_codec(config.codec_type, config.codec_options)  # wrong here or nowhere
+    create_codec(
+        config.codec_type, config.codec_options, topic=config.topic
+    )  # wrong here or nowhere
     for name in ("topic", "group_id"):
         value = getattr(config, name)
         if not isinstance(value, str) or not value.strip():
             raise ConfigurationError(f"{name} is {value!r}; allowed: a str that is not empty")
-    named = {"topic": config.topic, "dead_letter_topic": config.dead_letter_topic}
+    named = {name: getattr(config, name) for name in ("topic", "dead_letter_topic", "retry_topic")}
     for name, topic in named.items():
         if topic is not None and (not _TOPIC.fullmatch(topic) or topic in (".", "..")):
             raise ConfigurationError(

@@ -13,6 +13,7 @@ from sabot.plan.nodes import ForEach, Node, Scan, Terminal, Write, ancestors
 from sabot.runtime.agent import AgentActor
 from sabot.runtime.compile import PipelinePlan, build_operator, is_step, topic_of
 from sabot.runtime.flow import Branch, Effects, Flow, ScanStep
+from sabot.runtime.incoming import Incoming
 from sabot.runtime.pipeline import PipelineActor
 from sabot.runtime.policy import ErrorPolicy
 from sabot.runtime.producers import Producers
@@ -31,8 +32,13 @@ def scan_step(scan: Scan) -> ScanStep:
     source: Any = scan.source
     codec: Codec | None = None
     if hasattr(source, "codec_type"):
-        codec = create_codec(source.codec_type, source.codec_options)
-    return ScanStep(scan, topic_of(scan), codec, ErrorPolicy.of(source))
+        codec = create_codec(
+            source.codec_type, source.codec_options, topic=getattr(source, "topic", None)
+        )
+    topic, incoming = topic_of(scan), None
+    if hasattr(source, "record_columns") and source.record_columns().names:
+        incoming = Incoming(source.record_columns(), topic, scan.name)
+    return ScanStep(scan, topic, codec, ErrorPolicy.of(source), incoming)
 
 
 def build_flow(

@@ -89,7 +89,8 @@ def compile_outputs(outputs: Sequence[Output]) -> list[DomainPlan]:
     """Group outputs into pipelines and those into domains.
 
     Raises:
-        ConfigurationError: If sources that have to be one consumer disagree in an option.
+        ConfigurationError: If sources that have to be one consumer disagree in an option,
+            or if pipelines would use one codec object at the same time.
         PlanError: If an output mixes sources no single commit can cover.
     """
     domains: dict[Hashable, DomainPlan] = {}
@@ -108,6 +109,7 @@ def compile_outputs(outputs: Sequence[Output]) -> list[DomainPlan]:
         domain.pipelines.append(PipelinePlan(_name(group, scans, names), group, scans))
     for domain in domains.values():
         _check_agreement(domain)
+    _check_codecs([pipeline for domain in domains.values() for pipeline in domain.pipelines])
     return list(domains.values())
 
 
@@ -178,6 +180,30 @@ def _check_agreement(domain: DomainPlan) -> None:
                 f"are equal, but differ in {', '.join(differing)}; make these equal or give "
                 f"one of them another group_id"
             )
+
+
+def _check_codecs(pipelines: Sequence[PipelinePlan]) -> None:
+    """Refuse a codec object in two pipelines: each has its thread, and a codec one user."""
+    users: dict[int, PipelinePlan] = {}
+    for pipeline in pipelines:
+        nodes = {id(node): node for output in pipeline.outputs for node in ancestors(output.node)}
+        for node in nodes.values():
+            place = getattr(node, "source", None) or getattr(node, "sink", None)
+            for codec in _codec_objects(place):
+                other = users.setdefault(id(codec), pipeline)
+                if other is not pipeline:
+                    raise ConfigurationError(
+                        f"pipelines {other.name!r} and {pipeline.name!r} have one codec object "
+                        f"({codec.name!r}), and each runs in a thread of its own; make a codec "
+                        "for each, or give its name as codec_type"
+                    )
+
+
+def _codec_objects(place: Any) -> list[Any]:
+    """Return the codecs that a source or a sink was given as objects."""
+    columns = getattr(place, "columns", place)
+    given = (getattr(place, "codec_type", None), getattr(columns, "key_codec_type", None))
+    return [codec for codec in given if codec is not None and not isinstance(codec, str)]
 
 
 @singledispatch

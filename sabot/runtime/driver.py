@@ -93,6 +93,9 @@ def _rounds(scans: list[Scan], deadline: float | None) -> Iterator[tuple[int, Ra
     endless: list[tuple[int, Iterator[RawBatch | None]]] = []
     for number, scan in enumerate(scans):
         source: Any = scan.source
+        if getattr(source, "is_retry", False):
+            # What is sent back is a worker's business; a look is at the topic itself.
+            continue
         if source.bounded:
             for raw in source.read():
                 yield number, raw

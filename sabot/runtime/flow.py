@@ -23,8 +23,10 @@ from sabot.plan.nodes import ForEach, Node, Scan, Terminal, Union, Write, parent
 from sabot.runtime.breaker import Breaker
 from sabot.runtime.faults import RowFault, fatal, partition_of, run_step
 from sabot.runtime.in_hand import InHand, Memo
+from sabot.runtime.incoming import Incoming
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
 from sabot.runtime.progress import Held, Progress, only_rows
+from sabot.runtime.replays import meant_for
 from sabot.runtime.stops import Stops, before, keep, merge, without
 from sabot.runtime.writer import Writer
 from sabot.types import Batch, RawBatch, TopicPartition
@@ -64,12 +66,14 @@ class ScanStep:
         topic: The topic it reads; ``None`` for a source without topics.
         codec: Decodes values; ``None`` where rows never were bytes.
         policy: The error policy of everything below it.
+        incoming: Adds columns of keys and headers, where they are asked for.
     """
 
     node: Scan
     topic: str | None
     codec: Codec | None
     policy: ErrorPolicy
+    incoming: Incoming | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -125,6 +129,11 @@ class Flow:
         self._operators = operators
         self._effects = effects
         self._in_hand: InHand | None = None
+        self._retry_topics = {
+            scan.topic for scan in scans if getattr(scan.node.source, "is_retry", False)
+        }
+        ends = [branch.node for branch in branches]
+        self._meant_for = [meant_for(end, ends) for end in ends] if self._retry_topics else []
         self._breaker = Breaker()
         self._exhausted: dict[tuple[TopicPartition | None, int], int] = {}
 
@@ -152,7 +161,8 @@ class Flow:
         for number, branch in enumerate(self.branches):
             if number in hand.finished or not branch.reads(topic):
                 continue
-            part, memo = hand.part(number, branch.progress)
+            choose = self._meant_for[number] if topic in self._retry_topics else None
+            part, memo = hand.part(number, branch.progress, choose)
             failures += self._run(branch, part, topic, memo)
             hand.finished.add(number)
         self._in_hand = None
@@ -344,16 +354,19 @@ class Flow:
         intact = frozenset(names)
         if decoded.rows.num_rows:
             self._breaker.succeeded(scan.node.name)
-        if not decoded.failures:
+        if not decoded.failures and scan.incoming is None:
             return _Passage(Batch(decoded.rows, raw, None, names, intact), scan)
         bad = {failure.index for failure in decoded.failures}
         good = [number for number in range(len(raw.values)) if number not in bad]
-        index = pa.array(good, pa.int32())
+        index = pa.array(good, pa.int32()) if bad else None
         batch = Batch(decoded.rows, raw, index, names, intact)
         faults = [
             RowFault(raw, failure.index, Stage.DECODE, scan.node.name, failure.error)
             for failure in decoded.failures
         ]
+        if scan.incoming is not None:
+            batch, undecoded = scan.incoming.attach(batch)
+            faults = sorted(faults + undecoded, key=lambda fault: fault.number)
         stops = self._judge(faults, scan.policy)
         return _Passage(before(batch, stops), scan, stops)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,9 +48,20 @@ class InHand:
                 (self.fresh, self.memo) if whole else (without_rows(part, gone), {})
             )
 
-    def part(self, number: int, progress: Progress) -> tuple[RawBatch, Memo]:
-        """Return what a branch has to do, and what is evaluated of that."""
+    def part(
+        self,
+        number: int,
+        progress: Progress,
+        choose: Callable[[RawBatch], RawBatch] | None = None,
+    ) -> tuple[RawBatch, Memo]:
+        """Return what a branch has to do, and what is evaluated of that.
+
+        Args:
+            number: The branch.
+            progress: How far it is.
+            choose: Leaves out records that are not meant for it.
+        """
         if number not in self.parts:
-            part = progress.remaining(self.fresh)
+            part = progress.remaining(self.fresh if choose is None else choose(self.fresh))
             self.parts[number] = (part, self.memo if part is self.fresh else {})
         return self.parts[number]

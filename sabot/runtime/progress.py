@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sabot.runtime.faults import RowFault
 from sabot.types import RawBatch, TopicPartition
 
-__all__ = ["Held", "Progress", "Start", "only_rows", "without_rows"]
+__all__ = ["Held", "Progress", "Start", "only_rows", "some_rows", "without_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,11 @@ def without_rows(
         if tp not in ranges or ranges[tp][1] is not None
     }
     return _chosen(raw, chosen, left)
+
+
+def some_rows(raw: RawBatch, chosen: list[int]) -> RawBatch:
+    """Return the records with these numbers; the others count as done with them."""
+    return _chosen(raw, chosen, raw.next_offsets)
 
 
 def _chosen(

@@ -8,13 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabot.codecs.codec import Codec, Encoded
+from sabot.codecs.codec import Codec, Encoded, Failure
 from sabot.errors import ColumnNotFoundError, FunctionResultError
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.kafka.sink import KafkaSinkConfig
 from sabot.runtime.faults import RowFault
+from sabot.runtime.outgoing import RecordParts, rows_of_nulls
 from sabot.runtime.policy import Stage
-from sabot.types import Batch
+from sabot.types import Batch, Headers
 
 __all__ = ["Prepared", "Writer"]
 
@@ -24,12 +25,13 @@ class Prepared:
     """Rows ready to leave, and those that cannot.
 
     Attributes:
-        batch: The rows that can; ``values`` and ``keys`` belong to them.
+        batch: The rows that can; ``values``, ``keys`` and ``headers`` belong to them.
     """
 
     batch: Batch
     values: Sequence[bytes | None] = ()
     keys: Sequence[bytes | None] = ()
+    headers: Sequence[Headers] | None = None
     faults: Sequence[RowFault] = ()
 
 
@@ -50,6 +52,9 @@ class Writer:
         self.producer = producer
         self.name = name
         self._codec = config.create_codec()
+        self._parts: RecordParts | None = None
+        if config.columns.names:
+            self._parts = RecordParts(config.columns, config.topic, name)
 
     def prepare(self, batch: Batch, source_codec: Codec | None) -> Prepared:
         """Encode rows and find their keys; sends nothing.
@@ -61,7 +66,7 @@ class Writer:
         """
         if batch.num_rows == 0:
             return Prepared(batch)
-        encoded = self._encode(batch, source_codec)
+        encoded = self._body(batch, source_codec)
         faults = [self._fault(batch, failure.index, failure.error) for failure in encoded.failures]
         values = encoded.values
         if faults:
@@ -73,7 +78,8 @@ class Writer:
             keep = [row for row in range(batch.num_rows) if row not in bad_keys]
             values, keys = [values[row] for row in keep], [keys[row] for row in keep]
             batch = _rows(batch, keep)
-        return Prepared(batch, values, keys, faults)
+        headers = None if self._parts is None else self._parts.headers(batch)
+        return Prepared(batch, values, keys, headers, faults)
 
     def send(self, prepared: Prepared) -> Parcel | None:
         """Hand prepared rows to the producer; waits where its queue is full."""
@@ -87,11 +93,28 @@ class Writer:
             prepared.keys,
             self._timestamps(batch, numbers),
             rows=numbers,
+            headers=prepared.headers,
             context=(self, batch.origin),
         )
 
     def _fault(self, batch: Batch, row: int, error: Exception) -> RowFault:
         return RowFault(batch.origin, batch.record_number(row), Stage.WRITE, self.name, error)
+
+    def _body(self, batch: Batch, source_codec: Codec | None) -> Encoded:
+        """Encode rows without what becomes their keys and headers."""
+        body = batch if self._parts is None else self._parts.body(batch)
+        empty = rows_of_nulls(body) if self.config.tombstones else []
+        if not any(empty):
+            return self._encode(body, source_codec)
+        full = [row for row, gone in enumerate(empty) if not gone]
+        encoded = self._encode(_rows(body, full), source_codec)
+        failures = [Failure(full[each.index], each.error) for each in encoded.failures]
+        bad = {failure.index for failure in failures}
+        values = iter(encoded.values)
+        written = [
+            None if gone else next(values) for row, gone in enumerate(empty) if row not in bad
+        ]
+        return Encoded(written, failures)
 
     def _encode(self, batch: Batch, source_codec: Codec | None) -> Encoded:
         decoded = batch.decoded
@@ -114,6 +137,8 @@ class Writer:
 
     def _keys(self, batch: Batch) -> tuple[Sequence[bytes | None], dict[int, Exception]]:
         key = self.config.key
+        if self._parts is not None and self._parts.has_keys:
+            return self._parts.keys(batch)
         if isinstance(key, str):
             return self._column_keys(batch, key), {}
         if key is not None:

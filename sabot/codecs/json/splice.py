@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from sabot.codecs.codec import Encoded
+from sabot.codecs.documents.cells import is_constant
 from sabot.codecs.json.lines import encode_columns, write
 
 __all__ = ["extend_documents"]
@@ -42,7 +43,7 @@ def extend_documents(
     if replace:
         values = _without(values, added.schema.names)
     first = added.slice(0, 1)
-    constant = all(map(_constant, added.columns))
+    constant = all(map(is_constant, added.columns))
     encoded = encode_columns(first if constant else added)
     members = [value[1:] for value in encoded.values if value is not None]
     refused = {failure.index for failure in encoded.failures}
@@ -54,15 +55,6 @@ def extend_documents(
     kept = [value for index, value in enumerate(values) if index not in refused]
     documents = _append_each(kept, members)
     return None if documents is None else Encoded(documents, encoded.failures)
-
-
-def _constant(column: pa.Array) -> bool:
-    """Say whether all values are written alike; false where it is dear to tell."""
-    kind = column.type
-    if kind.num_fields or pa.types.is_floating(kind):
-        # Arrow calls 0.0 and -0.0 equal.
-        return False
-    return bool(column.slice(1).equals(column.slice(0, max(len(column) - 1, 0))))
 
 
 def _append_same(values: Sequence[Any], members: bytes) -> Encoded | None:

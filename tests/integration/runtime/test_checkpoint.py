@@ -186,7 +186,7 @@ def test_cuts_end_while_records_keep_coming(kafka: Kafka) -> None:
     group = kafka.unique("g")
     source = kafka.create_topic(kafka.unique("in"), 2)
     sinks = [kafka.create_topic(kafka.unique("out"), 2) for _ in range(2)]
-    total = 60_000
+    total = 80_000
     kafka.produce(source, (b'{"n": %d}' % n for n in range(total)))
 
     def steady(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -198,11 +198,11 @@ def test_cuts_end_while_records_keep_coming(kafka: Kafka) -> None:
     def define(app: App) -> None:
         rows = app.stream(source, **FAST, batch_size=50).map(steady)
         for sink in sinks:
-            rows.to_kafka(app.broker, sink, linger_ms=20)
+            rows.to_kafka(app.broker, sink, linger_ms=200)
 
     with hosted(define, kafka=kafka, group=group) as worker:
         last = 0
-        for wanted in (3, 6, 9):
+        for wanted in (2, 4, 6):
             until(lambda w=wanted: worker.statistics.checkpoints >= w, what=f"{wanted} cuts")
             committed = sum(worker.statistics.committed.values())
             assert last < committed < total

@@ -31,12 +31,18 @@ Commands:
   broker   Host the embedded broker.
   send     Write a record to a topic.
   tail     Print a topic's records as they come.
+  dlq      Look at dead letters, and send them back.
   explain  Print what a target would run.
   demo     Run the fraud example with a live table.
 
   The first five minutes: `sabot demo`, or `sabot broker` in one terminal and
   `sabot tail orders`, `sabot send orders '{"id": 1}'` in two others.
 """
+
+
+def parts(command: click.Command) -> list[click.Command]:
+    """Return a command, or those below it."""
+    return list(command.commands.values()) if isinstance(command, click.Group) else [command]
 
 
 def loaded_by(code: str) -> set[str]:
@@ -69,7 +75,7 @@ def test_the_help_loads_none_of_the_heavy_packages(arguments: str) -> None:
 def test_every_option_can_come_from_the_environment_and_says_so(name: str) -> None:
     command: click.Command = import_module(f"sabot.cli.{name}").command
     assert command.name == name
-    for option in command.params:
+    for option in [option for part in parts(command) for option in part.params]:
         if isinstance(option, click.Option):
             assert str(option.envvar).startswith("SABOT_"), option.name
             assert option.show_envvar, option.name
@@ -79,7 +85,8 @@ def test_every_option_can_come_from_the_environment_and_says_so(name: str) -> No
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_can_show_the_traceback(name: str) -> None:
     command: click.Command = import_module(f"sabot.cli.{name}").command
-    assert "debug" in {option.name for option in command.params}
+    for part in parts(command):
+        assert "debug" in {option.name for option in part.params}
 
 
 @pytest.mark.parametrize("name", ["worker", "run"])

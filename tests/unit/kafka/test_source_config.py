@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sabot.codecs import StringCodec
 from sabot.errors import ConfigurationError
 from sabot.kafka.source_config import KafkaSourceConfig
 
@@ -41,6 +42,15 @@ def test_the_fields_and_defaults_are_those_of_the_guide() -> None:
     assert names[: len(guide)] == list(guide)
     assert {name: getattr(plain, name) for name in guide} == guide
     assert (plain.batch_size, plain.connect_timeout_seconds) == (1000, 10.0)
+
+
+def test_a_codec_may_be_given_itself() -> None:
+    codec = StringCodec()
+    given = config(codec_type=codec)
+    assert given.create_codec() is codec
+    assert "(string)" in given.title
+    with pytest.raises(ConfigurationError, match="exists already"):
+        config(codec_type=codec, codec_options={"encoding": "ascii"})
 
 
 @pytest.mark.parametrize(

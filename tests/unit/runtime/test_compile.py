@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sabot.api.stream import OutputStream, Stream
+from sabot.codecs import JsonCodec
 from sabot.errors import ConfigurationError, PlanError
 from sabot.operators import (
     DropOperator,
@@ -152,6 +153,26 @@ def test_no_output_may_read_two_groups() -> None:
     union = Union((kafka(group="a").node, kafka(group="b").node), "union-1")
     with pytest.raises(PlanError, match="give them the same group_id"):
         plans(end(Stream(union)))
+
+
+def test_pipelines_cannot_share_a_codec_object() -> None:
+    codec = JsonCodec()
+    one, other = kafka(codec_type=codec), kafka("clicks", codec_type=codec)
+    with pytest.raises(ConfigurationError, match=r"'orders' and 'clicks' have one codec object"):
+        plans(end(one, "a"), end(other, "b"))
+    with collecting():
+        sink = kafka("clicks").to_kafka("localhost:1", "b", codec)
+    with pytest.raises(ConfigurationError, match="make a codec for each"):
+        plans(end(one, "a"), sink)
+
+
+def test_one_pipeline_may_use_a_codec_object_wherever_it_likes() -> None:
+    codec = JsonCodec()
+    stream = kafka(codec_type=codec)
+    with collecting():
+        ends = [stream.to_kafka("localhost:1", topic, codec) for topic in ("a", "b")]
+    ((pipeline,),) = [domain.pipelines for domain in plans(*ends)]
+    assert len(pipeline.outputs) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The Arrow type of JSON values, and how it widens as more of them arrive.
+"""The Arrow type of a document's values, and how it widens as more of them arrive.
 
 A type only ever widens, so a column once seen is never lost and no earlier row becomes
 wrong. What arrives decides, in the log's order; how the log was cut into batches does not.
@@ -13,6 +13,7 @@ list               the same with items widened by these same rules
 anything else      never another type: the record with the conflict is refused
 =================  ===================================================================
 
+Bytes are binary, and an instant is ``timestamp("us", "UTC")``, where the format has them.
 An integer in a column that is (or becomes) double is the nearest double, so beyond
 2**53 its last digits are lost there. An integer beyond 64 bits in any other column is
 refused; pin the column to ``decimal128``, ``uint64``, ``double`` or ``string``.
@@ -21,6 +22,7 @@ refused; pin the column to ``decimal128``, ``uint64``, ``double`` or ``string``.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -32,20 +34,31 @@ __all__ = ["MAX_DEPTH", "count_fields", "widen"]
 MAX_DEPTH = 64
 """How many objects and lists may stand inside one another, where types are inferred."""
 
-_NULL, _BOOL, _INT, _DOUBLE, _STRING = (
+_NULL, _BOOL, _INT, _DOUBLE, _STRING, _BINARY, _INSTANT = (
     pa.null(),
     pa.bool_(),
     pa.int64(),
     pa.float64(),
     pa.string(),
+    pa.binary(),
+    pa.timestamp("us", "UTC"),
 )
-_TYPES = {bool: _BOOL, int: _INT, float: _DOUBLE, str: _STRING}
+_TYPES = {
+    bool: _BOOL,
+    int: _INT,
+    float: _DOUBLE,
+    str: _STRING,
+    bytes: _BINARY,
+    datetime: _INSTANT,
+}
 _WORDS = {
     _NULL.id: "null",
     _BOOL.id: "a boolean",
     _INT.id: "an integer",
     _DOUBLE.id: "a number",
     _STRING.id: "a string",
+    _BINARY.id: "bytes",
+    _INSTANT.id: "a timestamp",
     pa.struct([]).id: "an object",
     pa.list_(_NULL).id: "a list",
 }
@@ -58,7 +71,7 @@ def widen(known: pa.DataType, value: Any, path: str = "", depth: int = 0) -> pa.
 
     Args:
         known: The type so far; ``pa.null()`` at first.
-        value: What a JSON parser made of the value.
+        value: What the format's parser made of the value.
         path: Where the value stands, such as ``customer.tags[]``; for messages.
         depth: How many objects and lists stand around it.
 
@@ -79,7 +92,11 @@ def widen(known: pa.DataType, value: Any, path: str = "", depth: int = 0) -> pa.
         return _widen_object(known, value, path, depth + 1)
     if isinstance(value, list):
         return _widen_list(known, value, path, depth + 1)
-    wanted = _TYPES[type(value)]
+    wanted = _TYPES.get(type(value))
+    if wanted is None:
+        raise DecodeError(
+            f"field {path!r} is of type {type(value).__name__}, which no column holds"
+        )
     if wanted is _INT:
         _check_integer(known, value, path)
     if known.id == wanted.id or (known.id == _DOUBLE.id and wanted is _INT):
@@ -105,6 +122,11 @@ def _widen_object(known: pa.DataType, value: dict[str, Any], path: str, depth: i
         raise _conflict(known, pa.struct([]), path)
     _check_depth(path, depth)
     for name, member in value.items():
+        if not isinstance(name, str):
+            raise DecodeError(
+                f"{f'field {path!r}' if path else 'the value'} has the key {name!r}; only text "
+                "can name a column"
+            )
         before = fields.get(name)
         where = f"{path}.{name}" if path else name
         after = widen(_NULL if before is None else before, member, where, depth)

@@ -16,13 +16,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sabot.codecs.json.names import original
-from sabot.codecs.json.struct import attribute, is_list
+from sabot.codecs.documents.names import original
+from sabot.codecs.documents.struct import attribute, is_list
 
-__all__ = ["BLANK", "ArrayBuilder", "array_builder"]
+__all__ = ["BLANK", "ArrayBuilder", "LeafBuilder", "array_builder", "leaf_builder", "time_array"]
 
 ArrayBuilder = Callable[[list[Any]], Any]
 """Makes an Arrow array of one column's values; raises what Arrow raises for a misfit."""
+
+LeafBuilder = Callable[[pa.DataType], ArrayBuilder]
+"""Returns what makes arrays of a type that holds no others."""
 
 
 class _Blank:
@@ -38,32 +41,40 @@ BLANK = _Blank()
 """Stands where there is no document, so that its fields can be asked for all the same."""
 
 
-def array_builder(kind: pa.DataType, *, odd_names: bool = False) -> ArrayBuilder:
+def array_builder(kind: pa.DataType, leaf: LeafBuilder, *, odd_names: bool = False) -> ArrayBuilder:
     """Return what makes arrays of this type.
 
     Args:
         kind: The column's type.
+        leaf: The format's own builders, for what holds no other values.
         odd_names: Whether keys are stand-ins, which maps must undo.
     """
     if pa.types.is_struct(kind):
-        return _struct_builder(kind, odd_names)
+        return _struct_builder(kind, leaf, odd_names)
     if pa.types.is_map(kind):
-        return partial(_map_array, kind, array_builder(kind.item_type), odd_names)
+        return partial(
+            _map_array, kind, array_builder(kind.item_type, leaf, odd_names=odd_names), odd_names
+        )
     if is_list(kind):
-        return _list_builder(kind, odd_names)
+        return _list_builder(kind, leaf, odd_names)
+    return leaf(kind)
+
+
+def leaf_builder(kind: pa.DataType) -> ArrayBuilder:
+    """Return what makes arrays of scalars as JSON has them."""
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return partial(_text_array, kind)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return partial(_time_array, kind)
+        return partial(time_array, kind)
     return partial(pa.array, type=kind)
 
 
-def _struct_builder(kind: pa.DataType, odd_names: bool) -> ArrayBuilder:
+def _struct_builder(kind: pa.DataType, leaf: LeafBuilder, odd_names: bool) -> ArrayBuilder:
     fields = list(kind)
     if not fields:
         return lambda values: pa.array([None if v is None else {} for v in values], kind)
     members = [
-        (attrgetter(attribute(number)), array_builder(field.type, odd_names=odd_names))
+        (attrgetter(attribute(number)), array_builder(field.type, leaf, odd_names=odd_names))
         for number, field in enumerate(fields)
     ]
 
@@ -79,8 +90,8 @@ def _struct_builder(kind: pa.DataType, odd_names: bool) -> ArrayBuilder:
     return build
 
 
-def _list_builder(kind: pa.DataType, odd_names: bool) -> ArrayBuilder:
-    make = array_builder(kind.value_type, odd_names=odd_names)
+def _list_builder(kind: pa.DataType, leaf: LeafBuilder, odd_names: bool) -> ArrayBuilder:
+    make = array_builder(kind.value_type, leaf, odd_names=odd_names)
     if isinstance(make, partial) and make.func is pa.array:
         return partial(pa.array, type=kind)
     return partial(_list_array, kind, make)
@@ -122,7 +133,7 @@ def _text_array(kind: pa.DataType, values: list[Any]) -> Any:
         return pa.array([str(v) if isinstance(v, int) else v for v in values], kind)
 
 
-def _time_array(kind: pa.DataType, values: list[Any]) -> Any:
+def time_array(kind: pa.DataType, values: list[Any]) -> Any:
     """Read ISO 8601 text, or integers that count the column's own unit since 1970.
 
     Arrow parses the text, since a Python datetime would cut nanoseconds off.

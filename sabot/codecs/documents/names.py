@@ -1,8 +1,9 @@
 """Keys that the fast decoder cannot look for, and the names that stand in for them.
 
-The decoder compares keys with names that must not need an escape in JSON: no quote, no
-backslash, no control character. A schema with such a key is read the slow way: each
-document is rewritten with stand-ins first (`sabot.codecs.json.documents.canonical`).
+The decoder compares keys with names that must not need an escape in JSON, whatever the
+format: no quote, no backslash, no control character. A schema with such a key is read the
+slow way: each document is rewritten with stand-ins first
+(`sabot.codecs.documents.format.Canonical`).
 """
 
 from __future__ import annotations

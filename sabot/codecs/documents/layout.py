@@ -7,13 +7,12 @@ from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 
-from sabot.codecs.json.columns import BLANK, ArrayBuilder, array_builder
-from sabot.codecs.json.documents import NOT_JSON, canonical
-from sabot.codecs.json.names import has_odd_names
-from sabot.codecs.json.struct import attribute, document_type
+from sabot.codecs.documents.columns import BLANK, ArrayBuilder, array_builder
+from sabot.codecs.documents.format import NOT_A_DOCUMENT, Format
+from sabot.codecs.documents.names import has_odd_names
+from sabot.codecs.documents.struct import attribute, document_type
 from sabot.deferred import ColumnBuilder, DeferredColumns
 
 __all__ = ["MISFIT", "Layout"]
@@ -28,24 +27,26 @@ class Layout:
     Args:
         schema: The columns. All are nullable whatever the schema says, since a tombstone
             becomes a row of nulls.
+        form: The documents' format.
         closed: Whether a key outside the schema is an error rather than ignored.
     """
 
-    def __init__(self, schema: pa.Schema, *, closed: bool) -> None:
+    def __init__(self, schema: pa.Schema, form: Format, *, closed: bool) -> None:
         self.schema = pa.schema(
             [field.with_nullable(True) for field in schema], metadata=schema.metadata
         )
         self.type = pa.struct(list(self.schema))
+        self._form = form
         self._closed = closed
         self._odd_names = has_odd_names(schema)
-        document = document_type(list(schema), closed=closed)
-        self._read: Callable[[Any], Any] = msgspec.json.Decoder(document).decode
+        document = document_type(list(schema), form.annotation, closed=closed)
+        self._read: Callable[[Any], Any] = form.decoder(document)
         self._decode: Callable[[Any], Any] = self._read_odd if self._odd_names else self._read
 
     def decoder(self, *, all_text: bool) -> Callable[[Any], Any]:
         """Return what turns the bytes of one document into a row, or raises.
 
-        It raises one of `NOT_JSON`, or TypeError for a tombstone.
+        It raises one of `NOT_A_DOCUMENT`, or TypeError for a tombstone.
 
         Args:
             all_text: Whether the values are known to be UTF-8. Members that are ignored
@@ -54,11 +55,12 @@ class Layout:
         return self._decode if self._closed or all_text else self._decode_text
 
     def _decode_text(self, value: bytes) -> Any:
-        str(value, "utf-8")
+        if self._form.is_text:
+            str(value, "utf-8")
         return self._decode(value)
 
     def _read_odd(self, value: bytes) -> Any:
-        return self._read(canonical(value, stand_ins=True))
+        return self._read(self._form.canonical(value, stand_ins=True))
 
     def row(self, value: bytes | None) -> Any:
         """Decode a document or a tombstone, and judge duplicate keys by the last.
@@ -71,15 +73,15 @@ class Layout:
             return self._decode_text(value)
         except UnicodeDecodeError:
             raise
-        except NOT_JSON:
-            return self._read(canonical(value, stand_ins=self._odd_names))
+        except NOT_A_DOCUMENT:
+            return self._read(self._form.canonical(value, stand_ins=self._odd_names))
 
     @cached_property
     def _columns(self) -> list[tuple[attrgetter[Any], ArrayBuilder]]:
         return [
             (
                 attrgetter(attribute(number)),
-                array_builder(field.type, odd_names=self._odd_names),
+                array_builder(field.type, self._form.leaf, odd_names=self._odd_names),
             )
             for number, field in enumerate(self.schema)
         ]
@@ -87,7 +89,13 @@ class Layout:
     @cached_property
     def _deferrable(self) -> bool:
         """Whether the decoder lets nothing pass that a column could refuse."""
-        kinds = (pa.types.is_boolean, pa.types.is_int64, pa.types.is_float64, pa.types.is_string)
+        kinds = (
+            pa.types.is_boolean,
+            pa.types.is_int64,
+            pa.types.is_float64,
+            pa.types.is_string,
+            pa.types.is_binary,
+        )
         return self._closed and all(
             any(is_kind(field.type) for is_kind in kinds) for field in self.schema
         )
@@ -104,7 +112,7 @@ class Layout:
 
         Raises:
             Exception: One of `MISFIT`, if the type of a column cannot hold a value that
-                JSON let pass; `misfit` finds the row.
+                the decoder let pass; `misfit` finds the row.
         """
         if not self._columns:
             # Without columns only a struct array knows how many rows there are.

@@ -1,4 +1,4 @@
-"""Arrow fields as the type that one JSON document is decoded into.
+"""Arrow fields as the type that one document is decoded into.
 
 Attributes are named ``f0``, ``f1``, … by position and looked for by the field's name, so
 that every key works: ``class``, ``_id``, the empty string.
@@ -6,7 +6,7 @@ that every key works: ``class``, ``_id``, the empty string.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any
@@ -14,9 +14,11 @@ from typing import Annotated, Any
 import msgspec
 import pyarrow as pa
 
-from sabot.codecs.json.names import stand_in
+from sabot.codecs.documents.names import stand_in
 
-__all__ = ["attribute", "document_type", "is_bytes", "is_list"]
+__all__ = ["attribute", "document_type", "is_bytes", "is_list", "scalar_annotation"]
+
+ScalarAnnotation = Callable[[pa.DataType, bool], Any]
 
 _FLOAT_MAX = {pa.float16().id: 65504.0, pa.float32().id: 3.4028234663852886e38}
 
@@ -26,18 +28,21 @@ def attribute(position: int) -> str:
     return f"f{position}"
 
 
-def document_type(fields: Sequence[pa.Field], *, closed: bool) -> type[msgspec.Struct]:
+def document_type(
+    fields: Sequence[pa.Field], scalar: ScalarAnnotation, *, closed: bool
+) -> type[msgspec.Struct]:
     """Make the type for objects with these fields, each of which may be missing or null.
 
     Args:
         fields: The fields of a schema or of a struct type.
+        scalar: The format's Python type for an Arrow type that holds no others.
         closed: Whether a key that is no field is an error, here and in nested objects.
     """
     # Instances hold no cycles, so the collector need not look at ten thousand of them.
     return msgspec.defstruct(
         "Document",
         [
-            (attribute(position), annotation(field.type, closed=closed), None)
+            (attribute(position), annotation(field.type, scalar, closed=closed), None)
             for position, field in enumerate(fields)
         ],
         rename={attribute(position): stand_in(field.name) for position, field in enumerate(fields)},
@@ -46,19 +51,19 @@ def document_type(fields: Sequence[pa.Field], *, closed: bool) -> type[msgspec.S
     )
 
 
-def annotation(kind: pa.DataType, *, closed: bool) -> Any:
-    """Return the Python type that JSON is checked against; null is always allowed."""
+def annotation(kind: pa.DataType, scalar: ScalarAnnotation, *, closed: bool) -> Any:
+    """Return the Python type that values are checked against; null is always allowed."""
     if pa.types.is_struct(kind):
-        return document_type(list(kind), closed=closed) | None
+        return document_type(list(kind), scalar, closed=closed) | None
     if pa.types.is_map(kind):
-        return dict[str, annotation(kind.item_type, closed=closed)] | None  # type: ignore[misc]
+        return dict[str, annotation(kind.item_type, scalar, closed=closed)] | None  # type: ignore[misc]
     if is_list(kind):
-        return list[annotation(kind.value_type, closed=closed)] | None  # type: ignore[misc]
-    return _scalar(kind, closed)
+        return list[annotation(kind.value_type, scalar, closed=closed)] | None  # type: ignore[misc]
+    return scalar(kind, closed)
 
 
 def is_bytes(kind: pa.DataType) -> bool:
-    """Say whether values of this type are bytes, which JSON holds as base64."""
+    """Say whether values of this type are bytes."""
     return any(
         check(kind)
         for check in (
@@ -78,7 +83,8 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 @cache
-def _scalar(kind: pa.DataType, closed: bool) -> Any:
+def scalar_annotation(kind: pa.DataType, closed: bool) -> Any:
+    """Return the Python type for values that are no container, as JSON has them."""
     if pa.types.is_null(kind):
         return None
     if pa.types.is_boolean(kind):
@@ -91,7 +97,7 @@ def _scalar(kind: pa.DataType, closed: bool) -> Any:
         return Decimal | None
     if is_bytes(kind):
         return bytes | None
-    # Text, or a number where text says the same: see `sabot.codecs.json.schema_option`.
+    # Text, or a number where text says the same: see `sabot.codecs.documents.schema_option`.
     return str | None if closed else str | int | None
 
 

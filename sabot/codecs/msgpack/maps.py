@@ -1,0 +1,68 @@
+"""Rows as MessagePack maps.
+
+==================  ==================================================================
+the column's type   is written as
+==================  ==================================================================
+binary              bin
+timestamp           with a time zone the timestamp extension, with all its digits;
+                    without one ISO 8601 text
+date, time          ISO 8601 text
+duration            an integer that counts its unit
+decimal             text with all its digits
+float               a 64 bit float
+map                 a map, with its keys as they are
+dictionary          its values
+==================  ==================================================================
+
+Decoding under a pinned schema of the same types reads all of these back as they were,
+except for times and durations, which cannot be pinned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from sabot.codecs.codec import Encoded
+from sabot.codecs.documents import rows as document_rows
+from sabot.codecs.documents.cells import Cells, as_iso_text
+from sabot.codecs.documents.rows import UNWRITTEN, row_type
+from sabot.codecs.msgpack.instants import extensions
+
+__all__ = ["EMPTY_MAP", "encode_columns", "encode_objects", "write"]
+
+EMPTY_MAP = b"\x80"
+
+write = msgspec.msgpack.Encoder().encode
+"""Write one Python object as MessagePack bytes."""
+
+
+def _timestamps(array: Any) -> Any:
+    return as_iso_text(array) if array.type.tz is None else extensions(array)
+
+
+_cells = Cells([(pa.types.is_timestamp, _timestamps)])
+
+
+def encode_columns(columns: pa.RecordBatch) -> Encoded:
+    """Write each row of a batch as one map, with the columns in their order.
+
+    Raises:
+        EncodeError: If two columns have one name, so that every row would lose one.
+    """
+    names = tuple(columns.schema.names)
+    if not names:
+        return Encoded([EMPTY_MAP] * columns.num_rows)
+    rows = list(map(row_type(names), *(_cells(column) for column in columns.columns)))
+    try:
+        return Encoded(list(map(write, rows)))
+    except UNWRITTEN:
+        return encode_objects(rows)
+
+
+def encode_objects(rows: Sequence[Any]) -> Encoded:
+    """Write each object by itself; ``None`` is a tombstone."""
+    return document_rows.encode_objects(rows, write, "MessagePack")

@@ -1,0 +1,272 @@
+"""Bytes to the wire form and back: by columns where that can be done, else by messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from sabot.codecs.protobuf.packages import package
+from sabot.codecs.protobuf.plain_form import plain_descriptor
+from sabot.codecs.protobuf.shapes import Member, Shape
+from sabot.codecs.protobuf.sources import class_of
+from sabot.errors import CodecError
+
+__all__ = ["ColumnWire", "MessageWire", "Wire", "column_wire"]
+
+# The columnar decoder keeps a table as long as the greatest field number, for each batch.
+_MAX_NUMBERS = 100_000
+# A length within ten bytes of 2**64, after a tag that says a length follows: the columnar
+# decoder's sum of the two overflows.
+_OVERFLOW_HINT = b"\xff" * 8 + b"\x01"
+_OVERFLOW = re.compile(
+    rb"(?:[\x02\x0a\x12\x1a\x22\x2a\x32\x3a\x42\x4a\x52\x5a\x62\x6a\x72\x7a]"
+    rb"|[\x82\x8a\x92\x9a\xa2\xaa\xb2\xba\xc2\xca\xd2\xda\xe2\xea\xf2\xfa][\x80-\xff]{0,8}[\x00-\x7f])"
+    rb"[\xf0-\xff]\xff{8}\x01"
+)
+
+
+class Wire(Protocol):
+    """Turns the bytes of messages into their wire form, and back.
+
+    Either raises ValueError (or what Arrow raises) for the whole of what it was given.
+    """
+
+    def read(self, payloads: Sequence[bytes]) -> pa.StructArray:
+        """Return one struct for each message."""
+        ...
+
+    def write(self, rows: pa.StructArray) -> list[bytes]:
+        """Return the bytes of each struct, none of which is null."""
+        ...
+
+
+class MessageWire:
+    """Message by message, by protobuf's own decoder.
+
+    Args:
+        shape: The message's shape.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.descriptor = plain_descriptor(shape.descriptor)
+        self.type = shape.wire
+        self._class = class_of(self.descriptor)
+        self._shape = shape
+        self._failure = package("google.protobuf.message").DecodeError
+
+    def check(self, payload: bytes) -> None:
+        """Parse a message.
+
+        Raises:
+            CodecError: If it is no such message.
+        """
+        self._parsed(payload)
+
+    def normal(self, payload: bytes) -> bytes:
+        """Return the same message as this library writes it, without unknown fields.
+
+        Raises:
+            CodecError: If it is no such message.
+        """
+        message = self._parsed(payload)
+        message.DiscardUnknownFields()
+        written: bytes = message.SerializeToString()
+        return written
+
+    def _parsed(self, payload: bytes) -> Any:
+        try:
+            message = self._class.FromString(payload)
+        except self._failure as error:
+            raise CodecError(_plain_words(error)) from None
+        if not message.IsInitialized():
+            missing = ", ".join(map(repr, message.FindInitializationErrors()))
+            raise CodecError(f"the message has no value for the required {missing}")
+        return message
+
+    def read(self, payloads: Sequence[bytes]) -> pa.StructArray:
+        """Return one struct for each message."""
+        try:
+            messages = list(map(self._class.FromString, payloads))
+        except self._failure as error:
+            raise ValueError(_plain_words(error)) from None
+        return pa.array([_to_wire(message, self._shape) for message in messages], self.type)
+
+    def write(self, rows: pa.StructArray) -> list[bytes]:
+        """Return the bytes of each struct."""
+        try:
+            return [
+                _from_wire(row, self._shape, self._class()).SerializeToString()
+                for row in rows.to_pylist()
+            ]
+        except self._failure as error:
+            raise ValueError(_plain_words(error)) from None
+
+
+class ColumnWire:
+    """All messages of a batch at once, by ptars.
+
+    Args:
+        handler: Its handler for the message.
+        shape: The message's shape.
+    """
+
+    def __init__(self, handler: Any, shape: Shape) -> None:
+        self._handler = handler
+        self._names = [member.name for member in shape.members]
+
+    def read(self, payloads: Sequence[bytes]) -> pa.StructArray:
+        """Return one struct for each message."""
+        joined = b"".join(payloads)
+        # Small negative numbers have the same bytes, so the hint alone says little.
+        if _OVERFLOW_HINT in joined and _OVERFLOW.search(joined):
+            raise ValueError("a declared length is beyond all bounds")
+        return _or_value_error(
+            lambda: self._handler.list_to_record_batch(list(payloads)).to_struct_array()
+        )
+
+    def write(self, rows: pa.StructArray) -> list[bytes]:
+        """Return the bytes of each struct."""
+        batch = pa.RecordBatch.from_arrays(rows.flatten(), names=self._names)
+        found: list[bytes] = _or_value_error(
+            lambda: self._handler.record_batch_to_array(batch).to_pylist()
+        )
+        return found
+
+
+def column_wire(shape: Shape, descriptor: Any) -> ColumnWire | None:
+    """Return the columnar way for a message, ``None`` where it cannot be taken.
+
+    It cannot for messages without fields, for groups, and for very great field numbers.
+
+    Args:
+        shape: The message's shape.
+        descriptor: The descriptor of its wire form.
+    """
+    numbers = _greatest_numbers(shape)
+    if not shape.members or numbers is None or numbers > _MAX_NUMBERS:
+        return None
+    ptars = package("ptars")
+    nullable = ptars.PtarsConfig(
+        list_nullable=True, map_nullable=True, list_value_nullable=True, map_value_nullable=True
+    )
+    try:
+        handler = _or_value_error(
+            lambda: ptars.HandlerPool([descriptor.file], nullable).get_for_message(descriptor)
+        )
+        schema = handler.schema()
+    except (ValueError, RuntimeError):
+        return None
+    # What it takes a field for must be what this codec takes it for.
+    return ColumnWire(handler, shape) if _same(pa.struct(list(schema)), shape.wire) else None
+
+
+def _or_value_error(call: Callable[[], Any]) -> Any:
+    """Call into Rust, where a bug shows itself by an exception outside `Exception`."""
+    try:
+        return call()
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"the columnar codec fails: {error}") from None
+
+
+def _greatest_numbers(shape: Shape) -> int | None:
+    """Return the sum of each message's greatest field number, ``None`` with groups."""
+    total = max((member.number for member in shape.members), default=0)
+    for member in shape.members:
+        inner = _greatest_numbers(member.shape)
+        if inner is None or member.group:
+            return None
+        total += inner
+    return total
+
+
+def _same(left: pa.DataType, right: pa.DataType) -> bool:
+    """Say whether two types are one, whatever may be null and what items are called."""
+    if left.id != right.id:
+        return False
+    if pa.types.is_struct(left):
+        return [each.name for each in left] == [each.name for each in right] and all(
+            _same(one.type, other.type) for one, other in zip(left, right, strict=True)
+        )
+    if pa.types.is_map(left):
+        return left.key_type == right.key_type and _same(left.item_type, right.item_type)
+    if pa.types.is_list(left):
+        return _same(left.value_type, right.value_type)
+    return bool(left == right)
+
+
+def _to_wire(message: Any, shape: Shape) -> dict[str, Any]:
+    return {member.name: _member_to_wire(message, member) for member in shape.members}
+
+
+def _member_to_wire(message: Any, member: Member) -> Any:
+    value = getattr(message, member.name)
+    if member.form == "list":
+        return [_value_to_wire(each, member.shape) for each in value]
+    if member.form == "map":
+        return [(key, _value_to_wire(value[key], member.shape)) for key in value]
+    if member.presence and not message.HasField(member.name):
+        return None
+    return _value_to_wire(value, member.shape)
+
+
+def _value_to_wire(value: Any, shape: Shape) -> Any:
+    if shape.kind == "bytes":
+        return value.SerializePartialToString()
+    if shape.kind in ("timestamp", "duration"):
+        return {"seconds": value.seconds, "nanos": value.nanos}
+    if shape.kind in ("message", "wrapper"):
+        return _to_wire(value, shape)
+    return value
+
+
+def _from_wire(row: Any, shape: Shape, message: Any) -> Any:
+    for member in shape.members:
+        value = row[member.name]
+        if value is not None:
+            _member_from_wire(value, member, message)
+    return message
+
+
+def _member_from_wire(value: Any, member: Member, message: Any) -> None:
+    shape, name = member.shape, member.name
+    nested = shape.kind in ("message", "wrapper", "timestamp", "duration", "bytes")
+    is_message = nested and shape.descriptor is not None
+    if member.form == "list":
+        target = getattr(message, name)
+        for each in value:
+            if is_message:
+                _fill(each, shape, target.add())
+            else:
+                target.append(each)
+    elif member.form == "map":
+        target = getattr(message, name)
+        for key, each in value:
+            if is_message:
+                _fill(each, shape, target[key])
+            else:
+                target[key] = each
+    elif is_message:
+        target = getattr(message, name)
+        target.SetInParent()
+        _fill(value, shape, target)
+    else:
+        setattr(message, name, value)
+
+
+def _fill(value: Any, shape: Shape, message: Any) -> None:
+    if shape.kind == "bytes":
+        message.MergeFromString(value)
+    elif shape.kind in ("timestamp", "duration"):
+        message.seconds, message.nanos = value["seconds"], value["nanos"]
+    else:
+        _from_wire(value, shape, message)
+
+
+def _plain_words(error: Exception) -> str:
+    text = str(error).replace("\n", " ")
+    return f"the message cannot be parsed: {text[:1].lower()}{text[1:]}"
