@@ -78,8 +78,11 @@ def baskets(kind: Any, count: int) -> list[bytes]:
     return made
 
 
+NAMES = tuple("id account amount currency merchant country timestamp online".split())
+
+
 def as_row(found: Any) -> dict[str, Any]:
-    return {field.name: getattr(found, field.name) for field in found.DESCRIPTOR.fields}
+    return {name: getattr(found, name) for name in NAMES}
 
 
 def by_rows(kind: Any, values: list[bytes]) -> Any:

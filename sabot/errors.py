@@ -153,17 +153,26 @@ class EncodeError(CodecError):
 
 
 class SchemaRegistryError(CodecError):
-    """The schema registry refused something; the same request would be refused again."""
+    """The schema registry refused something; the same request would be refused again.
+
+    Attributes:
+        fatal: Whether no restart can help.
+    """
+
+    fatal: ClassVar[bool] = True
 
 
 class SchemaRegistryUnavailableError(SchemaRegistryError, ConnectionError):
     """The schema registry did not answer; no record is to blame."""
 
     retriable: ClassVar[bool] = True
+    fatal: ClassVar[bool] = False
 
 
 class UnknownSchemaError(SchemaRegistryError, DecodeError, LookupError):
     """A record names a schema the registry does not have; that record alone is bad."""
+
+    fatal: ClassVar[bool] = False
 
 
 class ProcessingError(SabotError):

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 from sabot._optional import require
 from sabot.codecs.avro import rows
 from sabot.codecs.avro.schema import Node
-from sabot.errors import DecodeError
+from sabot.errors import CodecError, DecodeError
 
 __all__ = ["Wire", "wire_of"]
 
@@ -75,7 +75,7 @@ class ColumnWire:
 
     def decode(self, values: Sequence[bytes], skip: int) -> list[pa.Array]:
         ended = [value[skip:] + _END for value in values]
-        batch = self._codec.deserialize_array(ended, self._read)
+        batch = _unpanicked(self._codec.deserialize_array, ended, self._read)
         found = batch.column(batch.num_columns - 1).view(pa.int64())
         if not pc.all(pc.equal(found, _END_VALUE)).as_py():
             raise DecodeError("bytes are left behind the end of the record")
@@ -85,9 +85,23 @@ class ColumnWire:
         names = [rows.field_name(number) for number in range(len(columns))]
         batch = pa.RecordBatch.from_arrays(list(columns), names=names)
         encoded: list[bytes] = []
-        for chunk in self._codec.serialize_record_batch(batch, self._write, 1):
+        for chunk in _unpanicked(self._codec.serialize_record_batch, batch, self._write, 1):
             encoded.extend(chunk.to_pylist())
         return encoded
+
+
+def _unpanicked(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call into pyruhvro; what it panics about is the fault of a value, as an error is.
+
+    A column of more than 2 GB is such a case: its batch is halved.
+    """
+    try:
+        return call(*arguments)
+    except BaseException as panic:
+        # It has no type that could be imported, and is no Exception.
+        if type(panic).__name__ != "PanicException":
+            raise
+        raise CodecError(f"the decoder gave up: {panic}") from panic
 
 
 class RowWire:

@@ -118,7 +118,7 @@ class JsonSchemaCodec:
         """Turn records into columns; a tombstone becomes a row of nulls.
 
         Raises:
-            SchemaRegistryUnavailableError: If the registry does not answer.
+            SchemaRegistryError: If the registry does not answer, or refuses to.
         """
         failures: list[Failure] = []
         parts: list[tuple[Sequence[int], pa.RecordBatch]] = []
@@ -220,9 +220,8 @@ class JsonSchemaCodec:
         for schema_id, (members, payloads) in _by_id(values, failures).items():
             try:
                 schema = self._given or self._registered.schema(schema_id)
-            except CodecError as error:
-                if error.retriable:
-                    raise
+            except DecodeError as error:
+                # What the registry refuses otherwise is no fault of the records.
                 failures += [Failure(number, error) for number in members]
             else:
                 groups.append((schema, members, payloads))

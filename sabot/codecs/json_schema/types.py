@@ -65,11 +65,7 @@ def inferable(kind: pa.DataType) -> pa.DataType:
 
 
 class _Types:
-    """One walk over a schema.
-
-    Attributes:
-        complete: Whether each type is known.
-    """
+    """One walk over a schema; it counts the fields it meets, and stops at too many."""
 
     def __init__(self, references: References) -> None:
         self._references = references

@@ -62,11 +62,9 @@ from sabot.codecs.protobuf.registered import RegisteredMessages
 from sabot.codecs.protobuf.shapes import TimeUnit
 from sabot.codecs.schema_registry import registry_settings
 from sabot.errors import (
-    CodecError,
     ConfigurationError,
     DecodeError,
     EncodeError,
-    SchemaRegistryError,
     nearest,
 )
 
@@ -158,8 +156,12 @@ class ProtobufCodec:
         """Turn records into columns; a tombstone becomes a row of nulls.
 
         Raises:
-            SchemaRegistryUnavailableError: If the registry does not answer.
+            SchemaRegistryError: If the registry does not answer, or refuses to.
         """
+        if self._registered is None and self._given is not None:
+            columns = self._given.decode_all(values)
+            if columns is not None:
+                return Decoded(columns)
         failures: list[Failure] = []
         parts: list[tuple[Sequence[int], pa.RecordBatch]] = []
         for kind, given, payloads in self._groups(values, failures):
@@ -248,8 +250,6 @@ class ProtobufCodec:
         """Sort records by their message; those of none become failures."""
         if self._registered is None:
             assert self._given is not None
-            if None not in values:
-                return [(self._given, range(len(values)), values)] if values else []
             numbers = [number for number, value in enumerate(values) if value is not None]
             return [(self._given, numbers, [value for value in values if value is not None])]
         heads = _by_head(values, self._registered, failures)
@@ -257,10 +257,9 @@ class ProtobufCodec:
         for head, (numbers, payloads) in heads.items():
             try:
                 groups.append((self._type(head), numbers, payloads))
-            except CodecError as error:
-                if error.retriable:
-                    raise
-                failures += [Failure(number, _as_decode_error(error)) for number in numbers]
+            except DecodeError as error:
+                # What the registry refuses otherwise is no fault of the records.
+                failures += [Failure(number, error) for number in numbers]
         return groups
 
     def _type(self, head: bytes) -> MessageType:
@@ -305,9 +304,3 @@ def _tombstones(values: Sequence[bytes | None]) -> list[int]:
     if None not in values:
         return []
     return [number for number, value in enumerate(values) if value is None]
-
-
-def _as_decode_error(error: CodecError) -> CodecError:
-    if isinstance(error, DecodeError | SchemaRegistryError):
-        return error
-    return DecodeError(str(error))

@@ -54,6 +54,13 @@ class MessageType:
     def _wire(self) -> Wire:
         return self._columns or self._messages
 
+    def decode_all(self, values: Sequence[bytes | None]) -> pa.RecordBatch | None:
+        """Return the columns if all values are messages as expected, ``None`` if not."""
+        try:
+            return columns_of(self._wire.read(values), self.shape)
+        except _MISFIT:
+            return None
+
     def decode(self, payloads: Sequence[bytes]) -> tuple[pa.RecordBatch, list[Failure]]:
         """Return the columns of the messages that are good, and why the others are not."""
         try:

@@ -49,8 +49,7 @@ class RegisteredMessages:
         Raises:
             DecodeError: If it is not framed.
         """
-        schema_id, start = split(value)
-        del schema_id
+        _, start = split(value)
         _, start = read_indexes(value, start)
         return value[:start], value[start:]
 

@@ -109,3 +109,26 @@ def test_a_registry_that_is_down_is_waited_for_and_no_record_is_lost(kafka: Kafk
             assert worker.stop() == ExitCode.OK
             arrived = theirs.read(sink, *(each.value() for each in kafka.read_all(sink)))
     assert sorted(arrived, key=lambda row: row["timestamp"]) == ROWS
+
+
+def test_an_incompatible_schema_stops_the_job_at_once_with_the_registrys_words(
+    kafka: Kafka, registry: Registry, theirs: Confluent
+) -> None:
+    group, source, sink = kafka.unique("g"), kafka.unique("in"), kafka.unique("out")
+    for topic in (source, sink):
+        kafka.create_topic(topic)
+    theirs.register(f"{sink}-value", record(("id", "int")))
+    theirs.client.set_compatibility(f"{sink}-value", "BACKWARD")
+    kafka.produce(source, theirs.write(source, TRANSACTION, *ROWS))
+    options = {"schema_registry_url": registry.url}
+
+    def define(app: Any) -> None:
+        rows = app.stream(source, codec_type="avro", codec_options=options, **FAST)
+        strict = options | {"schema": TRANSACTION}
+        rows.to_kafka(app.broker, sink, codec_type="avro", codec_options=strict)
+
+    with hosted(define, kafka=kafka, group=group) as worker:
+        assert worker.ends() == ExitCode.FAILED
+    assert "409" in str(worker.failure)
+    assert kafka.read_all(sink) == []
+    assert sum(kafka.committed(group, source).values()) == 0

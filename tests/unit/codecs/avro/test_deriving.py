@@ -10,7 +10,7 @@ from sabot.codecs import AvroCodec
 from sabot.codecs.avro.deriving import derived_schema
 from sabot.errors import SchemaMismatchError
 
-NOW = dt.datetime(2024, 1, 2, 3, 4, 5, 6000)
+NOW = dt.datetime(2024, 1, 2, 3, 4, 5, 6000, dt.UTC).replace(tzinfo=None)
 
 
 @pytest.mark.parametrize(

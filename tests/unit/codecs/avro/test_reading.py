@@ -10,7 +10,7 @@ import pytest
 
 from sabot.codecs.avro.records import Reading
 from sabot.codecs.avro.schema import parse
-from sabot.errors import DecodeError
+from sabot.errors import ConfigurationError, DecodeError
 from tests.unit.codecs.avro.values import logical, written
 
 
@@ -34,6 +34,8 @@ def read(writer: Any, wanted: Any, value: Any, *, lenient: bool = False) -> Any:
 E = {"type": "enum", "name": "E", "symbols": ["A", "B", "C"]}
 FEWER = {"type": "enum", "name": "E", "symbols": ["C", "A"]}
 X = of(("x", "int"), ("y", "int"), name="X")
+RENAMED = of({"name": "z", "type": "int", "aliases": ["x"]}, name="X")
+NUMBER = {"string": None, "double": 4.0}
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MILLIS, MICROS = logical("long", "timestamp-millis"), logical("long", "timestamp-micros")
 
@@ -57,12 +59,12 @@ MILLIS, MICROS = logical("long", "timestamp-millis"), logical("long", "timestamp
         (["int", "null"], ["null", "double"], 4, 4.0),
         (["null", "int", "string"], ["null", "int"], 4, 4),
         (["int", "string"], "string", "x", "x"),
-        (["null", "int", "string"], ["string", "null", "double"], 4, {"string": None, "double": 4.0}),
+        (["null", "int", "string"], ["string", "null", "double"], 4, NUMBER),
         (["null", "int"], ["null", "string", "long"], 4, {"string": None, "long": 4}),
         (["null", "int"], ["null", "string", "long"], None, None),
         ("int", ["string", "int"], 4, {"string": None, "int": 4}),
         (X, of(("y", "long"), ("z", "int", 1), name="Other"), {"x": 1, "y": 2}, {"y": 2, "z": 1}),
-        (X, of({"name": "z", "type": "int", "aliases": ["x"]}, name="X"), {"x": 1, "y": 2}, {"z": 1}),
+        (X, RENAMED, {"x": 1, "y": 2}, {"z": 1}),
         (["null", X], ["null", of(("y", "double"), name="X")], {"x": 1, "y": 2}, {"y": 2.0}),
         ({"type": "array", "items": "int"}, {"type": "array", "items": "double"}, [1], [1.0]),
         ({"type": "map", "values": "int"}, {"type": "map", "values": "long"}, {"k": 1}, [("k", 1)]),
@@ -154,9 +156,11 @@ def test_a_field_that_was_not_written_has_its_default(
 
 
 def test_a_default_of_another_type_is_refused() -> None:
-    new = parse(of(("n", "int", "x")))
-    with pytest.raises(DecodeError, match="default of field 'n' is 'x', which is no int"):
-        Reading(parse(of(("a", "int"))), new, lenient=False)
+    with pytest.raises(ConfigurationError, match="Default value"):
+        parse(of(("n", "int", "x")))
+    short = {"type": "array", "items": of(("x", "int"), name="D")}
+    with pytest.raises(DecodeError, match="default of field 'n' lacks 'x'"):
+        Reading(parse(of(("a", "int"))), parse(of(("n", short, [{}]))), lenient=False)
 
 
 def test_without_a_schema_of_the_readers_own_what_is_missing_is_null() -> None:
