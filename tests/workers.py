@@ -10,8 +10,9 @@ from typing import Any, Self
 from sabot.api.stream import OutputStream
 from sabot.app.app import App
 from sabot.plan.outputs import collecting
+from sabot.runtime.settings import WorkerSettings
 from sabot.runtime.statistics import PipelineStatistics, WorkerStatistics
-from sabot.runtime.worker import Worker, WorkerSettings
+from sabot.runtime.worker import Worker
 from tests.broker import Kafka
 from tests.until import until
 

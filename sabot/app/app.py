@@ -15,8 +15,9 @@ from sabot.plan.nodes import AgentNode
 from sabot.plan.outputs import Output, current_collection
 
 if TYPE_CHECKING:
+    from sabot.runtime.settings import WorkerSettings
     from sabot.runtime.statistics import WorkerStatistics
-    from sabot.runtime.worker import Worker, WorkerSettings
+    from sabot.runtime.worker import Worker
 
 __all__ = ["App"]
 

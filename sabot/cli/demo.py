@@ -67,7 +67,8 @@ def _demo(seconds: float) -> int:
     from sabot.console.screen import Screen
     from sabot.kafka.embedded import stop_embedded
     from sabot.logs import configure_logs
-    from sabot.runtime.worker import Worker, WorkerSettings
+    from sabot.runtime.settings import WorkerSettings
+    from sabot.runtime.worker import Worker
 
     # Anything less would run through the table.
     configure_logs("auto", "warning")

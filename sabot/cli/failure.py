@@ -19,7 +19,7 @@ def exit_code_of(error: BaseException) -> int:
     """
     if isinstance(error, AppLoadError):
         return ExitCode.LOAD
-    from sabot.runtime.worker import exit_code
+    from sabot.runtime.exit_codes import exit_code
 
     return exit_code(error)
 

@@ -50,7 +50,8 @@ def drain_option(command: Command) -> Command:
 
 def serve(target: Target, drain_timeout: float | None) -> int:
     """Say what is about to run, run it, and return the exit code."""
-    from sabot.runtime.worker import Worker, WorkerSettings
+    from sabot.runtime.settings import WorkerSettings
+    from sabot.runtime.worker import Worker
 
     tasks = target.tasks
     if not target.outputs and not tasks:

@@ -9,25 +9,22 @@ partition is still ours, the commit, the callbacks) can overlap.
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sabot.errors import CommitError
 from sabot.kafka.baseline import Positions, Reset, out_of_range, resolve_positions
 from sabot.kafka.client_errors import translate_error
+from sabot.kafka.commits import CommitPoint, CommitRequests, await_commit, commit_now
 from sabot.kafka.connect import check_cluster, client_errors, open_consumer
 from sabot.types import RawBatch, TopicPartition
 
 if TYPE_CHECKING:
     import confluent_kafka
 
-__all__ = ["CommitPoint", "KafkaReader", "ReaderPort", "ReaderSettings"]
+__all__ = ["KafkaReader", "ReaderPort", "ReaderSettings"]
 
 _STALL_SECONDS = 0.025
 """How long the reader holds still for some full actors before it pauses their partitions. A
@@ -65,21 +62,6 @@ class ReaderSettings:
     batch_size: int
     connect_timeout: float
     cooperative: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CommitPoint:
-    """An offset to commit, under the assignment it was earned in."""
-
-    offset: int
-    epoch: int
-    metadata: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _CommitRequest:
-    points: Mapping[TopicPartition, CommitPoint]
-    answer: Future[dict[TopicPartition, int]] = field(default_factory=Future)
 
 
 class ReaderPort(Protocol):
@@ -124,7 +106,7 @@ class KafkaReader:
     def __init__(self, settings: ReaderSettings, port: ReaderPort) -> None:
         self._settings = settings
         self._port = port
-        self._requests: queue.SimpleQueue[_CommitRequest] = queue.SimpleQueue()
+        self._requests = CommitRequests()
         self._stopping = threading.Event()
         self._opened = threading.Event()
         self._errors = client_errors(settings.properties)
@@ -173,7 +155,7 @@ class KafkaReader:
             self._port.failed(error)
         finally:
             self._close()
-            self._refuse_requests()
+            self._requests.refuse()
 
     def _open(self) -> None:
         # The consumer asks before it subscribes: messages would be lost in between.
@@ -476,14 +458,10 @@ class KafkaReader:
         """
         if self.is_own_thread():
             return self._commit(points)
-        request = _CommitRequest(points)
-        self._requests.put(request)
+        answer = self._requests.ask(points)
         if self._thread is None or not self._thread.is_alive():
-            self._refuse_requests()
-        try:
-            return request.answer.result(timeout)
-        except FutureTimeoutError as error:
-            raise CommitError(f"a commit was not answered within {timeout:g} s") from error
+            self._requests.refuse()
+        return await_commit(answer, timeout)
 
     def is_own_thread(self) -> bool:
         """Whether the caller is the reader's thread, as in its callbacks."""
@@ -495,47 +473,12 @@ class KafkaReader:
         A port that waits in a callback of the reader calls it meanwhile, since whoever it
         waits for may wait for a commit.
         """
-        while True:
-            try:
-                request = self._requests.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                request.answer.set_result(self._commit(request.points))
-            except Exception as error:
-                request.answer.set_exception(error)
-
-    def _refuse_requests(self) -> None:
-        while True:
-            try:
-                request = self._requests.get_nowait()
-            except queue.Empty:
-                return
-            request.answer.set_exception(CommitError("the consumer has left the group"))
+        self._requests.serve(self._commit)
 
     def _commit(self, points: Mapping[TopicPartition, CommitPoint]) -> dict[TopicPartition, int]:
-        from confluent_kafka import KafkaException
-        from confluent_kafka import TopicPartition as ClientPartition
-
         owned = self.owned()
         mine = {tp: point for tp, point in points.items() if owned.get(tp) == point.epoch}
-        if not mine:
-            return {}
-        offsets = [
-            ClientPartition(tp.topic, tp.partition, point.offset, metadata=point.metadata)
-            for tp, point in mine.items()
-        ]
-        try:
-            answers = self._client.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as error:
-            raise CommitError(f"the broker refused a commit: {error.args[0].str()}") from error
-        for answer in answers:
-            if answer.error is not None:
-                raise CommitError(
-                    f"the broker refused to commit {answer.topic}[{answer.partition}]@"
-                    f"{answer.offset}: {answer.error.str()}"
-                )
-        return {tp: point.offset for tp, point in mine.items()}
+        return commit_now(self._client, mine) if mine else {}
 
     @property
     def _client(self) -> confluent_kafka.Consumer:

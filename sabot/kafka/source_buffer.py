@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sabot.errors import CommitError, ConfigurationError, InternalError, PartitionLostError
-from sabot.kafka.reader import CommitPoint
+from sabot.kafka.commits import CommitPoint
 from sabot.types import RawBatch, Record, TopicPartition
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Protocol
 
 from sabot.errors import ActorStoppedError, BrokerUnavailableError, CommitError
+from sabot.kafka.commits import CommitPoint
 from sabot.kafka.producer import KafkaProducer, Parcel
-from sabot.kafka.reader import CommitPoint
 from sabot.logs import get_logger
 from sabot.runtime.messages import Cut, CutReport, Resend
 from sabot.runtime.progress import Start

@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from sabot.actors import ActorSystem, Mailbox, Supervision
 from sabot.errors import ActorStoppedError, CommitError, PlanError, SabotError
-from sabot.kafka.reader import CommitPoint, KafkaReader, ReaderSettings
+from sabot.kafka.commits import CommitPoint
+from sabot.kafka.reader import KafkaReader, ReaderSettings
 from sabot.logs import get_logger
 from sabot.runtime.build import build_actor
 from sabot.runtime.checkpoint import Checkpoint, start_of

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["ExitCode"]
+from sabot.errors import (
+    BrokerError,
+    ConfigurationError,
+    PlanError,
+    ProcessingError,
+    RestartLimitError,
+)
+
+__all__ = ["ExitCode", "exit_code"]
 
 
 class ExitCode(IntEnum):
@@ -24,3 +32,22 @@ class ExitCode(IntEnum):
     """Stopped as asked, but work in hand was not finished within the drain time-out."""
     INTERRUPTED = 130
     """A second signal ended the process at once."""
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code that an error earns.
+
+    Example:
+        >>> from sabot.errors import TopicNotFoundError
+        >>> exit_code(TopicNotFoundError("no such topic")), exit_code(SystemExit(3))
+        (<ExitCode.BROKER: 4>, 3)
+    """
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(ExitCode.FAILED)
+    if isinstance(error, ProcessingError | RestartLimitError):
+        return ExitCode.FAILED
+    if isinstance(error, BrokerError):
+        return ExitCode.BROKER
+    if isinstance(error, ConfigurationError | PlanError):
+        return ExitCode.USAGE
+    return ExitCode.FAILED

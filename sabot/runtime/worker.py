@@ -7,16 +7,14 @@ starts the worker: the main thread for the command line, or a host's loop.
 from __future__ import annotations
 
 import asyncio
-import gc
 import queue
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from sabot.actors import ActorRef, ActorSystem, Backoff, RestartLimit, RestartWindow
+from sabot.actors import ActorRef, ActorSystem, RestartWindow
 from sabot.errors import (
     BrokerError,
     ConfigurationError,
@@ -30,7 +28,8 @@ from sabot.logs import get_logger
 from sabot.plan.outputs import Output
 from sabot.runtime.compile import DomainPlan, compile_outputs
 from sabot.runtime.domain import Domain
-from sabot.runtime.exit_codes import ExitCode
+from sabot.runtime.exit_codes import ExitCode, exit_code
+from sabot.runtime.settings import WorkerSettings, tune_process
 from sabot.runtime.signals import handle_signals
 from sabot.runtime.statistics import PipelineStatistics, WorkerStatistics
 from sabot.runtime.tasks import TaskGroup
@@ -39,25 +38,6 @@ from sabot.runtime.userloop import UserLoop
 __all__ = ["Worker", "WorkerSettings", "run_outputs"]
 
 Task = Callable[[], Awaitable[Any] | Any]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """How a worker behaves.
-
-    Attributes:
-        drain_timeout_seconds: How long a stop may take to finish what was read.
-        restart_backoff: The waits before a domain is begun again after the broker failed
-            it.
-        restart_limit: How often that may happen in which time.
-        tune_process: Whether to set the interpreter up for a worker (`docs/operations.md`).
-            For processes that are the worker's own.
-    """
-
-    drain_timeout_seconds: float = 30.0
-    restart_backoff: Backoff = field(default_factory=lambda: Backoff(min_seconds=1.0))
-    restart_limit: RestartLimit = field(default_factory=RestartLimit)
-    tune_process: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +129,7 @@ class Worker:
                 "'await app.start()' and 'await app.stop()' instead"
             )
         if self._settings.tune_process:
-            _tune_process()
+            tune_process()
         if threading.current_thread() is threading.main_thread():
             with handle_signals(self.request_stop):
                 asyncio.run(self._run_here())
@@ -381,39 +361,6 @@ class Worker:
         return WorkerStatistics(
             self.name, self._state, seconds, tuple(pipelines), committed, checkpoints
         )
-
-
-def _tune_process() -> None:
-    """Set the interpreter up for a process that is a worker and nothing else.
-
-    Beside a busy Python thread a hop between threads takes 5 ms by default; 0.5 ms costs
-    some percent of throughput. The collector by default looks at everything that lives
-    after every 700 new objects, thousands of which are records on their way: it looks less
-    often, and never again at what was there before the start.
-    """
-    sys.setswitchinterval(0.0005)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-
-
-def exit_code(error: BaseException) -> int:
-    """Return the exit code that an error earns.
-
-    Example:
-        >>> from sabot.errors import TopicNotFoundError
-        >>> exit_code(TopicNotFoundError("no such topic")), exit_code(SystemExit(3))
-        (<ExitCode.BROKER: 4>, 3)
-    """
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else int(ExitCode.FAILED)
-    if isinstance(error, ProcessingError | RestartLimitError):
-        return ExitCode.FAILED
-    if isinstance(error, BrokerError):
-        return ExitCode.BROKER
-    if isinstance(error, ConfigurationError | PlanError):
-        return ExitCode.USAGE
-    return ExitCode.FAILED
 
 
 def _text(error: BaseException) -> str:

@@ -13,7 +13,8 @@ from confluent_kafka.admin import NewTopic
 from sabot.kafka.source import KafkaSourceConfig
 from sabot.plan.nodes import Scan, Write, ancestors
 from sabot.plan.outputs import Output
-from sabot.runtime.worker import Worker, WorkerSettings
+from sabot.runtime.settings import WorkerSettings
+from sabot.runtime.worker import Worker
 from tests.broker import Kafka
 from tests.until import until
 

@@ -15,7 +15,7 @@ from sabot.kafka.producer import KafkaProducer
 from sabot.kafka.sink import KafkaSinkConfig, client_properties
 from sabot.plan.nodes import AgentNode
 from sabot.plan.outputs import collecting
-from sabot.runtime.worker import WorkerSettings
+from sabot.runtime.settings import WorkerSettings
 from tests.loops import on_a_loop
 from tests.until import until
 

@@ -15,8 +15,8 @@ from sabot.errors import (
     DeliveryError,
     SabotError,
 )
+from sabot.kafka.commits import CommitPoint
 from sabot.kafka.producer import Parcel
-from sabot.kafka.reader import CommitPoint
 from sabot.runtime.checkpoint import Checkpoint, metadata_of, start_of
 from sabot.runtime.messages import Cut, CutReport, Resend
 from sabot.runtime.progress import Start
