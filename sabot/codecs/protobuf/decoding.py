@@ -97,6 +97,9 @@ def _member(array: pa.Array, member: Member) -> pa.Array:
         return pa.ListArray.from_arrays(array.offsets, items, type=member.column, mask=mask)
     if has_repeated_keys(array.offsets, array.keys):
         raise Doubtful(f"a key occurs twice in the map {member.name!r}")
+    if array.items.null_count:
+        # It stands for the value's default, which is not null.
+        raise Doubtful(f"an entry of the map {member.name!r} has no value")
     items = _value(array.items, member.shape)
     return pa.MapArray.from_arrays(array.offsets, array.keys, items, type=member.column, mask=mask)
 

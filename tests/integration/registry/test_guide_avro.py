@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from sabot.kafka.forwarder import Forwarder
 from sabot.plan.outputs import collecting
 from sabot.runtime.exit_codes import ExitCode
-from scripts.registry import Registry, running
+from scripts.registry import Registry
 from tests.broker import Kafka
 from tests.conftest import own_broker, own_registry
 from tests.docs.running import ADDRESS, clean
 from tests.docs.running import running as worker_running
 from tests.docs.test_guide_blocks import GUIDE, guide
-from tests.integration.registry.confluent import Confluent, confluent, record
+from tests.integration.registry.confluent import Confluent, record
 from tests.until import until
 from tests.workers import FAST, hosted
 
@@ -34,6 +38,13 @@ ROWS = [{"id": f"t{n}", "amount": n + 0.5, "timestamp": n} for n in range(20)]
 @pytest.fixture
 def broker() -> Any:
     with own_broker() as found:
+        yield found
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    """A registry of its own: the guide's blocks have a subject in common."""
+    with own_registry() as found:
         yield found
 
 
@@ -77,15 +88,17 @@ def test_avro_is_read_as_in_the_codec_block(
     assert sorted(each.value() for each in kafka.read_all("seen")) == [b'{"n":1}', b'{"n":2}']
 
 
-def test_a_registry_that_is_down_is_waited_for_and_no_record_is_lost(kafka: Kafka) -> None:
+def test_a_registry_that_is_down_is_waited_for_and_no_record_is_lost(
+    kafka: Kafka, registry: Registry, theirs: Confluent
+) -> None:
     group, source, sink = kafka.unique("g"), kafka.unique("in"), kafka.unique("out")
     for topic in (source, sink):
         kafka.create_topic(topic)
-    with own_registry() as registry, confluent(registry) as theirs:
-        url = registry.url
-        values = theirs.write(source, TRANSACTION, *ROWS)
-    port = int(url.split(":")[2].split("/")[0])
-    kafka.produce(source, values)
+    kafka.produce(source, theirs.write(source, TRANSACTION, *ROWS))
+    there = urlsplit(registry.url)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = registry.url.replace(there.netloc, f"127.0.0.1:{port}")
     options = {"schema_registry_url": url, "schema_registry_retries": 0}
 
     def define(app: Any) -> None:
@@ -98,16 +111,13 @@ def test_a_registry_that_is_down_is_waited_for_and_no_record_is_lost(kafka: Kafk
             lambda: any(p.restarts for p in worker.statistics.pipelines),
             what="attempt without a registry",
         )
-        assert (
-            kafka.committed(group, source) == {}
-            or sum(kafka.committed(group, source).values()) == 0
-        )
-        registry = stack.enter_context(running(port=port))
-        with confluent(registry) as theirs:
-            theirs.register(f"{source}-value", TRANSACTION)
-            worker.await_sent(len(ROWS))
-            assert worker.stop() == ExitCode.OK
-            arrived = theirs.read(sink, *(each.value() for each in kafka.read_all(sink)))
+        assert sum(kafka.committed(group, source).values()) == 0
+        assert there.hostname
+        assert there.port
+        stack.enter_context(contextlib.closing(Forwarder(port, (there.hostname, there.port))))
+        worker.await_sent(len(ROWS))
+        assert worker.stop() == ExitCode.OK
+        arrived = theirs.read(sink, *(each.value() for each in kafka.read_all(sink)))
     assert sorted(arrived, key=lambda row: row["timestamp"]) == ROWS
 
 

@@ -18,12 +18,12 @@ from tests.docs.running import clean
 from tests.docs.running import running as worker_running
 from tests.docs.test_guide_blocks import GUIDE
 from tests.integration.registry.confluent import Confluent
-from tests.integration.registry.test_guide_avro import broker, execute
+from tests.integration.registry.test_guide_avro import broker, execute, registry
 from tests.unit.codecs.protobuf.messages import message
 from tests.until import until
 from tests.workers import FAST, hosted
 
-__all__ = ["broker"]  # a fixture
+__all__ = ["broker", "registry"]  # fixtures
 
 pytestmark = [
     pytest.mark.slow,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sabot.codecs import ProtobufCodec
@@ -52,6 +52,7 @@ def test_random_bytes(codec: ProtobufCodec, value: bytes) -> None:
 
 @settings(max_examples=150)
 @given(at=st.integers(0, len(GOOD) - 1), byte=st.integers(0, 255))
+@example(at=246, byte=0)  # an entry of a map of messages that has no value
 def test_one_byte_changed(codec: ProtobufCodec, at: int, byte: int) -> None:
     check(codec, GOOD[:at] + bytes([byte]) + GOOD[at + 1 :])
 
