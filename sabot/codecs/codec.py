@@ -7,7 +7,7 @@ them one by one costs less than building an Arrow array of them first
 (``docs/decisions/json-decode.md``).
 
 A codec may keep what it learns (a schema), is used by one thread at a time, and does no
-I/O except to a schema registry.
+I/O except to a schema registry or to the memory it was given (`sabot.codecs.memory`).
 """
 
 from __future__ import annotations

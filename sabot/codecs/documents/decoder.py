@@ -17,6 +17,7 @@ from sabot.codecs.documents.format import NOT_A_DOCUMENT, Format
 from sabot.codecs.documents.inference import count_fields, widen
 from sabot.codecs.documents.layout import MISFIT, Layout
 from sabot.codecs.documents.schema_option import pinned_schema
+from sabot.codecs.memory import SchemaMemory
 from sabot.errors import ConfigurationError, DecodeError
 
 __all__ = ["DocumentDecoder"]
@@ -38,7 +39,8 @@ class DocumentDecoder:
     """Decodes documents of one format; keeps what it learns of their types.
 
     Without a schema the types are inferred from the records, in the order they come: they
-    only widen, and the columns of one batch all have the schema as it is at its end.
+    only widen, and the columns of one batch all have the schema as it is at its end. With
+    a memory, a wider schema is remembered before anything is decoded by it.
 
     Args:
         form: The format.
@@ -64,6 +66,8 @@ class DocumentDecoder:
         self.pinned = None if schema is None else pinned_schema(schema)
         self._form = form
         self._max_columns = max_columns
+        self._memory: SchemaMemory | None = None
+        self._recalled = True
         self._layout = Layout(
             (known or pa.schema([])) if self.pinned is None else self.pinned,
             form,
@@ -75,8 +79,15 @@ class DocumentDecoder:
         """The columns of the next batch, as far as they are known."""
         return self._layout.schema
 
+    def remember(self, memory: SchemaMemory) -> None:
+        """Infer from now on what the memory knows, and more; see `LearningCodec`."""
+        if self.pinned is None:
+            self._memory, self._recalled = memory, False
+
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Turn records into columns; a tombstone becomes a row of nulls."""
+        if not self._recalled:
+            self._recall()
         rows: list[Any] = []
         failures: list[Failure] = []
         stale, ahead, remaining = 0, 1, iter(values)
@@ -114,6 +125,12 @@ class DocumentDecoder:
                 else:
                     failures.append(Failure(index, DecodeError(self._form.reason(error))))
 
+    def _recall(self) -> None:
+        """Begin with what is remembered; what the memory does not know is forgotten."""
+        assert self._memory is not None
+        self._layout = Layout(self._memory.known() or pa.schema([]), self._form, closed=True)
+        self._recalled = True
+
     def _take(
         self, values: Iterable[bytes | None], rows: list[Any], failures: list[Failure]
     ) -> None:
@@ -121,7 +138,29 @@ class DocumentDecoder:
 
         From the first such record on, rows are blank until `_redo`.
         """
-        kind = self._layout.type
+        values, done = list(values), (len(rows), len(failures))
+        known = self._layout.type
+        while True:
+            kind = self._judge(values, known, rows, failures)
+            if kind is known or self._memory is None:
+                break
+            agreed = pa.struct(list(self._memory.widened(pa.schema(list(kind)))))
+            if agreed == kind:
+                break
+            # Others have widened it as well: judge again by what holds for all.
+            known = agreed
+            del rows[done[0] :], failures[done[1] :]
+        if kind is not self._layout.type:
+            self._layout = Layout(pa.schema(list(kind)), self._form, closed=True)
+
+    def _judge(
+        self,
+        values: Sequence[bytes | None],
+        kind: pa.DataType,
+        rows: list[Any],
+        failures: list[Failure],
+    ) -> pa.DataType:
+        """Take records that are met with a type; return the type that holds the good ones."""
         for value in values:
             try:
                 if value is not None and self.pinned is None:
@@ -133,8 +172,7 @@ class DocumentDecoder:
             except NOT_A_DOCUMENT as error:
                 fault = DecodeError(self._form.reason(error))
                 failures.append(Failure(len(rows) + len(failures), fault))
-        if kind is not self._layout.type:
-            self._layout = Layout(pa.schema(list(kind)), self._form, closed=True)
+        return kind
 
     def _widened(self, kind: pa.DataType, document: Any) -> pa.DataType:
         """Return the type that holds ``document`` and all that ``kind`` holds."""

@@ -41,6 +41,7 @@ from sabot.codecs.documents.decoder import DocumentDecoder
 from sabot.codecs.json.format import JSON
 from sabot.codecs.json.lines import encode_columns, encode_objects
 from sabot.codecs.json.splice import extend_documents
+from sabot.codecs.memory import SchemaMemory
 
 __all__ = ["JsonCodec"]
 
@@ -49,8 +50,8 @@ class JsonCodec:
     """Decodes JSON objects into typed columns, and writes columns as JSON objects.
 
     Without a schema the types are inferred from the records, in the order they come, and
-    kept as long as the codec lives: they only widen, and the columns of one batch all
-    have the schema as it is at that batch's end.
+    kept as long as the codec lives, in a worker by its group: they only widen, and the
+    columns of one batch all have the schema as it is at that batch's end.
 
     Args:
         schema: Pins the columns and their types: a `pyarrow.Schema`, or a JSON Schema as
@@ -83,6 +84,10 @@ class JsonCodec:
     def schema(self) -> pa.Schema:
         """The columns of the next batch, as far as they are known."""
         return self._documents.schema
+
+    def remember(self, memory: SchemaMemory) -> None:
+        """Keep what is inferred in a memory; see `sabot.codecs.memory`."""
+        self._documents.remember(memory)
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Turn records into columns; a tombstone becomes a row of nulls."""

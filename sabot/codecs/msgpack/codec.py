@@ -42,6 +42,7 @@ import pyarrow as pa
 
 from sabot.codecs.codec import Codec, Decoded, DecodedRows, Encoded
 from sabot.codecs.documents.decoder import DocumentDecoder
+from sabot.codecs.memory import SchemaMemory
 from sabot.codecs.msgpack.format import MSGPACK
 from sabot.codecs.msgpack.maps import encode_columns, encode_objects
 from sabot.codecs.msgpack.splice import extend_maps
@@ -53,8 +54,8 @@ class MsgpackCodec:
     r"""Decodes MessagePack maps into typed columns, and writes columns as maps.
 
     Without a schema the types are inferred from the records, in the order they come, and
-    kept as long as the codec lives: they only widen, and the columns of one batch all
-    have the schema as it is at that batch's end.
+    kept as long as the codec lives, in a worker by its group: they only widen, and the
+    columns of one batch all have the schema as it is at that batch's end.
 
     Args:
         schema: Pins the columns and their types: a `pyarrow.Schema`, or a JSON Schema as
@@ -87,6 +88,10 @@ class MsgpackCodec:
     def schema(self) -> pa.Schema:
         """The columns of the next batch, as far as they are known."""
         return self._documents.schema
+
+    def remember(self, memory: SchemaMemory) -> None:
+        """Keep what is inferred in a memory; see `sabot.codecs.memory`."""
+        self._documents.remember(memory)
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Turn records into columns; a tombstone becomes a row of nulls."""
