@@ -15,7 +15,7 @@ from sabot.errors import (
     ConfigurationError,
     DeliveryError,
 )
-from sabot.kafka.client_errors import translate_error
+from sabot.kafka.client_errors import is_passing, translate_error
 from sabot.kafka.connect import (
     check_cluster,
     client_errors,
@@ -110,6 +110,7 @@ def create_topic(
         config: Settings of the topic, by Kafka's names.
 
     Raises:
+        BrokerUnavailableError: If the cluster does not answer, or not yet.
         BrokerError: If the cluster refuses.
         ConfigurationError: On the embedded broker, if settings are given.
     """
@@ -130,7 +131,8 @@ def create_topic(
         created = True
     except KafkaException as error:
         if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
-            raise BrokerError(
+            failure = BrokerUnavailableError if is_passing(error.args[0]) else BrokerError
+            raise failure(
                 f"topic {topic!r} cannot be created at {bootstrap!r}: {error.args[0].str()}"
             ) from error
         created = False

@@ -17,12 +17,24 @@ from sabot.errors import BrokerError, ConfigurationError, SabotError, TopicNotFo
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
 
-__all__ = ["ClientErrors", "translate_error"]
+__all__ = ["ClientErrors", "is_passing", "translate_error"]
 
 _logger = logging.getLogger(__name__)
 
 _CREDENTIALS = frozenset({"_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED"})
 _LOG_EVERY_SECONDS = 30.0
+_PASSING = frozenset(
+    {
+        "_ALL_BROKERS_DOWN",
+        "_MSG_TIMED_OUT",
+        "_TIMED_OUT",
+        "_TRANSPORT",
+        "NOT_CONTROLLER",
+        "NOT_ENOUGH_REPLICAS",
+        "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+        "REQUEST_TIMED_OUT",
+    }
+)
 
 _GROUP_TEXTS = {
     "INVALID_GROUP_ID": "is not a group id the cluster takes; choose another group_id",
@@ -106,6 +118,11 @@ def _refused_credentials(bootstrap: str, reason: str, user: str | None) -> str:
         f"the cluster at {bootstrap!r} refused the credentials{of}: {reason}; check "
         "sasl_plain_username, sasl_plain_password, sasl_mechanism and security_protocol"
     )
+
+
+def is_passing(error: KafkaError) -> bool:
+    """Whether the answer to a request says that it may be granted another time."""
+    return error.retriable() or error.name() in _PASSING
 
 
 def translate_error(

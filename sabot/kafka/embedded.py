@@ -24,7 +24,14 @@ from typing import Any, Self
 from sabot.errors import BrokerUnavailableError, ConfigurationError
 from sabot.kafka.forwarder import Forwarder
 
-__all__ = ["SCHEME", "EmbeddedBroker", "is_embedded", "resolve_bootstrap", "stop_embedded"]
+__all__ = [
+    "SCHEME",
+    "EmbeddedBroker",
+    "is_embedded",
+    "is_embedded_cluster",
+    "resolve_bootstrap",
+    "stop_embedded",
+]
 
 SCHEME = "embedded://"
 """A bootstrap address that starts so means the broker hosted by this process."""
@@ -74,6 +81,11 @@ def is_embedded(bootstrap: str) -> bool:
         (True, False)
     """
     return bootstrap.startswith(SCHEME)
+
+
+def is_embedded_cluster(cluster_id: str | None) -> bool:
+    """Whether a cluster, by its id, is an embedded broker, perhaps of another process."""
+    return cluster_id is not None and cluster_id.startswith("mockCluster")
 
 
 def resolve_bootstrap(bootstrap: str) -> str:

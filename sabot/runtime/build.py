@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sabot.codecs import Codec, create_codec
+from sabot.codecs.memory import LearningCodec
 from sabot.errors import PlanError
 from sabot.kafka.producer import KafkaProducer
+from sabot.kafka.schema_topic import SchemaTopic
 from sabot.kafka.sink import KafkaSinkConfig
 from sabot.plan.nodes import ForEach, Node, Scan, Terminal, Write, ancestors
 from sabot.runtime.agent import AgentActor
@@ -27,8 +29,13 @@ __all__ = ["build_actor", "build_flow", "scan_step"]
 Owns = Callable[[TopicPartition, int], bool]
 
 
-def scan_step(scan: Scan) -> ScanStep:
-    """Return a scan with its codec and error policy."""
+def scan_step(scan: Scan, schemas: SchemaTopic | None = None) -> ScanStep:
+    """Return a scan with its codec and error policy.
+
+    Args:
+        scan: The scan.
+        schemas: Where what its codec infers is remembered; without it, nowhere.
+    """
     source: Any = scan.source
     codec: Codec | None = None
     if hasattr(source, "codec_type"):
@@ -36,6 +43,8 @@ def scan_step(scan: Scan) -> ScanStep:
             source.codec_type, source.codec_options, topic=getattr(source, "topic", None)
         )
     topic, incoming = topic_of(scan), None
+    if schemas is not None and codec is not None and isinstance(codec, LearningCodec):
+        codec.remember(schemas.of(topic, codec.name))
     if hasattr(source, "record_columns") and source.record_columns().names:
         incoming = Incoming(source.record_columns(), topic, scan.name)
     return ScanStep(scan, topic, codec, ErrorPolicy.of(source), incoming)
@@ -45,6 +54,7 @@ def build_flow(
     ends: Sequence[Terminal],
     effects: Effects,
     writer: Callable[[Write], Writer],
+    schemas: SchemaTopic | None = None,
 ) -> Flow:
     """Return the flow that ends in these nodes."""
     steps: dict[int, Node] = {}
@@ -52,7 +62,7 @@ def build_flow(
     for end in ends:
         for node in ancestors(end):
             if isinstance(node, Scan):
-                scans.setdefault(id(node), scan_step(node))
+                scans.setdefault(id(node), scan_step(node, schemas))
             else:
                 steps[id(node)] = node
     operators = {key: build_operator(node) for key, node in steps.items() if is_step(node)}
@@ -80,6 +90,7 @@ def build_actor(
     producers: Producers,
     application: str,
     loop: UserLoop,
+    schemas: SchemaTopic | None = None,
 ) -> PipelineActor | AgentActor:
     """Return the actor of a pipeline; its sinks' producers are made on the way.
 
@@ -90,6 +101,7 @@ def build_actor(
         producers: Where producers come from.
         application: What dead letters name.
         loop: Where an agent's handler runs.
+        schemas: Where inferred schemas are remembered. An agent infers none.
     """
     letters: dict[int, tuple[KafkaProducer, str]] = {}
     for scan in plan.scans:
@@ -121,7 +133,7 @@ def build_actor(
     sizes = [getattr(scan.source, "batch_size", 1000) for scan in plan.scans]
     return PipelineActor(
         plan.name,
-        lambda actor: build_flow([output.node for output in plan.outputs], actor, writer),
+        lambda actor: build_flow([output.node for output in plan.outputs], actor, writer, schemas),
         owns=owns,
         may_finish=may_finish,
         dead_letters=dead_letters,

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import Any
 
+import pyarrow as pa
+
 from sabot.errors import ConfigurationError, PlanError
 from sabot.operators.base import Operator
 from sabot.plan.nodes import (
@@ -63,10 +65,13 @@ class DomainPlan:
         key: What makes the consumer one: cluster and group, or the pipeline itself where
             rows come from memory.
         pipelines: In the order they were defined.
+        inferred: The schemas its codecs have inferred, by topic and codec, as long as the
+            worker lives.
     """
 
     key: Hashable
     pipelines: list[PipelinePlan] = field(default_factory=list)
+    inferred: dict[str, pa.Schema] = field(default_factory=dict)
 
     @property
     def sources(self) -> list[Any]:

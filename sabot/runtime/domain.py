@@ -15,6 +15,7 @@ from sabot.actors import ActorSystem, Mailbox, Supervision
 from sabot.errors import ActorStoppedError, CommitError, PlanError, SabotError
 from sabot.kafka.commits import CommitPoint
 from sabot.kafka.reader import KafkaReader, ReaderSettings
+from sabot.kafka.schema_topic import SchemaTopic
 from sabot.logs import get_logger
 from sabot.runtime.build import build_actor
 from sabot.runtime.checkpoint import Checkpoint, start_of
@@ -68,6 +69,7 @@ class Domain:
         self._log = get_logger("sabot.domain").bind(group=plan.name)
         self.producers = Producers(application)
         self._reader = self._make_reader()
+        self._schemas = self._make_schemas()
         self._feeder: Feeder | None = None
         self.lanes = self._make_lanes(loop)
         self.checkpoint = Checkpoint(
@@ -97,6 +99,18 @@ class Domain:
         )
         return KafkaReader(settings, self)
 
+    def _make_schemas(self) -> SchemaTopic | None:
+        sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
+        if not sources:
+            return None
+        first = sources[0]
+        return SchemaTopic(
+            first.bootstrap_servers,
+            first.client_properties(),
+            self.plan.inferred,
+            timeout=max(source.connect_timeout_seconds for source in sources),
+        )
+
     def _make_lanes(self, loop: UserLoop) -> list[Lane]:
         lanes: list[Lane] = []
         for plan in self.plan.pipelines:
@@ -107,6 +121,7 @@ class Domain:
                 producers=self.producers,
                 application=self._application,
                 loop=loop,
+                schemas=self._schemas,
             )
             actor.on_finished = self._finished.set
             mailbox = Mailbox(max(4 * actor.batch_size, 2000), _MAILBOX_BYTES)
@@ -198,6 +213,8 @@ class Domain:
         for lane in reversed(self.lanes):
             lane.actor.abandon()
             lane.ref.stop(drain=False, timeout=timeout)
+        if self._schemas is not None:
+            self._schemas.close()
         left = self.producers.close(timeout)
         if left:
             self._log.warning("records without a delivery report at the end", records=left)

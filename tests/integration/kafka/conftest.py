@@ -1,11 +1,15 @@
-"""Coroutine tests run on a loop of their own."""
+"""Coroutine tests run on a loop of their own; a cluster that refuses topics."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Iterator
 
 import pytest
+
+from tests.broker import Kafka
+from tests.conftest import own_broker
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -16,3 +20,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     wanted = inspect.signature(pyfuncitem.obj).parameters
     asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted}))
     return True
+
+
+@pytest.fixture
+def cluster_that_creates_no_topics() -> Iterator[Kafka]:
+    """A broker of its own that refuses topics with the default replication; takes 4 s."""
+    with own_broker({"default.replication.factor": "3"}) as broker:
+        yield broker
