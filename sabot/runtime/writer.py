@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabot.codecs.codec import Codec, Encoded, Failure
+from sabot.codecs.document_codec import DocumentCodec
 from sabot.errors import ColumnNotFoundError, FunctionResultError
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.kafka.sink import KafkaSinkConfig
@@ -39,7 +40,9 @@ class Writer:
     """Encodes the rows of a branch and hands them to a producer.
 
     A row that no step changed is written with the bytes it came in; one to which steps
-    only added columns gets those added to its bytes; any other is encoded anew.
+    only added columns gets those added to its bytes; any other is encoded anew. Where both
+    formats are documents, a field that was missing stays missing as long as no step has
+    changed or renamed its column.
 
     Args:
         config: The sink.
@@ -133,7 +136,22 @@ class Writer:
                 extended = self._codec.extend(values, batch.select(added).columns)
                 if extended is not None:
                     return extended
-        return self._codec.encode(batch.columns)
+        return self._encode_anew(batch, source_codec)
+
+    def _encode_anew(self, batch: Batch, source_codec: Codec | None) -> Encoded:
+        """Encode rows; a field that a record did not have does not become a null."""
+        columns, sink_codec = batch.columns, self._codec
+        if (
+            source_codec is not None
+            and isinstance(source_codec, DocumentCodec)
+            and isinstance(sink_codec, DocumentCodec)
+        ):
+            read = [name for name in columns.schema.names if name in batch.intact]
+            if any(_may_lack(columns.column(name)) for name in read):
+                found = source_codec.decode_rows(_values(batch))
+                if not found.failures:
+                    return sink_codec.encode_found(columns, found.rows, read)
+        return self._codec.encode(columns)
 
     def _keys(self, batch: Batch) -> tuple[Sequence[bytes | None], dict[int, Exception]]:
         key = self.config.key
@@ -192,6 +210,11 @@ def _values(batch: Batch) -> Sequence[bytes | None]:
     if batch.index is None:
         return values
     return [values[number] for number in batch.index.to_pylist()]
+
+
+def _may_lack(column: pa.Array) -> bool:
+    """Whether a record behind the column may have had no such field, or lack one within."""
+    return bool(column.null_count) or pa.types.is_nested(column.type)
 
 
 def as_key(value: Any) -> bytes | None:

@@ -31,7 +31,7 @@ a type the column cannot widen to   refused: that record alone, not its batch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -39,7 +39,7 @@ import pyarrow as pa
 from sabot.codecs.codec import Codec, Decoded, DecodedRows, Encoded
 from sabot.codecs.documents.decoder import DocumentDecoder
 from sabot.codecs.json.format import JSON
-from sabot.codecs.json.lines import encode_columns, encode_objects
+from sabot.codecs.json.lines import encode_columns, encode_found, encode_objects
 from sabot.codecs.json.splice import extend_documents
 from sabot.codecs.memory import SchemaMemory
 
@@ -103,6 +103,12 @@ class JsonCodec:
     def encode(self, columns: pa.RecordBatch) -> Encoded:
         """Write each row as one object; null is written as ``null``."""
         return encode_columns(columns)
+
+    def encode_found(
+        self, columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
+    ) -> Encoded:
+        """Write each row without what its document lacks; see `DocumentCodec`."""
+        return encode_found(columns, documents, names)
 
     def encode_rows(self, rows: Sequence[Any]) -> Encoded:
         """Write Python objects; ``None`` becomes a tombstone.

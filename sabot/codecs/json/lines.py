@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from sabot.codecs.codec import Encoded
 from sabot.codecs.documents import rows as document_rows
+from sabot.codecs.documents.gaps import objects_as_found
 from sabot.codecs.documents.rows import UNWRITTEN, row_type
 from sabot.codecs.json.cells import cells
 
-__all__ = ["encode_columns", "encode_objects", "write"]
+__all__ = ["encode_columns", "encode_found", "encode_objects", "write"]
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 write = _encoder.encode
@@ -37,6 +38,17 @@ def encode_columns(columns: pa.RecordBatch) -> Encoded:
         return encode_objects(rows)
     lines.pop()
     return Encoded(lines)
+
+
+def encode_found(
+    columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
+) -> Encoded:
+    """Write each row as one object without what the document it was read from lacks.
+
+    Raises:
+        EncodeError: As `encode_columns`.
+    """
+    return encode_objects(objects_as_found(columns, cells, documents, names))
 
 
 def encode_objects(rows: Sequence[Any]) -> Encoded:

@@ -35,7 +35,7 @@ is told in `sabot.codecs.msgpack.maps`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -44,7 +44,7 @@ from sabot.codecs.codec import Codec, Decoded, DecodedRows, Encoded
 from sabot.codecs.documents.decoder import DocumentDecoder
 from sabot.codecs.memory import SchemaMemory
 from sabot.codecs.msgpack.format import MSGPACK
-from sabot.codecs.msgpack.maps import encode_columns, encode_objects
+from sabot.codecs.msgpack.maps import encode_columns, encode_found, encode_objects
 from sabot.codecs.msgpack.splice import extend_maps
 
 __all__ = ["MsgpackCodec"]
@@ -108,6 +108,12 @@ class MsgpackCodec:
     def encode(self, columns: pa.RecordBatch) -> Encoded:
         """Write each row as one map; null is written as nil."""
         return encode_columns(columns)
+
+    def encode_found(
+        self, columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
+    ) -> Encoded:
+        """Write each row without what its document lacks; see `DocumentCodec`."""
+        return encode_found(columns, documents, names)
 
     def encode_rows(self, rows: Sequence[Any]) -> Encoded:
         """Write Python objects; ``None`` becomes a tombstone.

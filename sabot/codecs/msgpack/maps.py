@@ -20,7 +20,7 @@ except for times and durations, which cannot be pinned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -29,10 +29,11 @@ import pyarrow as pa
 from sabot.codecs.codec import Encoded
 from sabot.codecs.documents import rows as document_rows
 from sabot.codecs.documents.cells import Cells, as_iso_text
+from sabot.codecs.documents.gaps import objects_as_found
 from sabot.codecs.documents.rows import UNWRITTEN, row_type
 from sabot.codecs.msgpack.instants import extensions
 
-__all__ = ["EMPTY_MAP", "encode_columns", "encode_objects", "write"]
+__all__ = ["EMPTY_MAP", "encode_columns", "encode_found", "encode_objects", "write"]
 
 EMPTY_MAP = b"\x80"
 
@@ -61,6 +62,17 @@ def encode_columns(columns: pa.RecordBatch) -> Encoded:
         return Encoded(list(map(write, rows)))
     except UNWRITTEN:
         return encode_objects(rows)
+
+
+def encode_found(
+    columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
+) -> Encoded:
+    """Write each row as one map without what the document it was read from lacks.
+
+    Raises:
+        EncodeError: As `encode_columns`.
+    """
+    return encode_objects(objects_as_found(columns, _cells, documents, names))
 
 
 def encode_objects(rows: Sequence[Any]) -> Encoded:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -98,6 +99,60 @@ def test_empty_objects_are_written_as_they_are() -> None:
     batch = spaced("{}", "{ }")
     assert list(writer().prepare(batch, JSON).values) == [b"{}", b"{ }"]
     assert list(writer().prepare(batch.take(pa.array([1])), JSON).values) == [b"{ }"]
+
+
+# --- fields that a record lacks -----------------------------------------------------------
+
+
+GAPS = ('{"a":1,"b":null,"o":{"x":1}}', '{"a":2,"o":{"y":null}}', '{"a":3,"c":[{"x":1},{}]}')
+
+
+def written(batch: Batch, source: Any = JSON, **options: Any) -> list[Any]:
+    prepared = writer(**options).prepare(batch, source)
+    assert not prepared.faults
+    return [json.loads(value or b"") for value in prepared.values]
+
+
+def test_a_missing_field_stays_missing_and_a_null_stays_null() -> None:
+    step = MapOperator(lambda b: b.set_column(0, "a", b["a"] + 10), name="map-1")
+    assert written(step.process(spaced(*GAPS))) == [
+        {"a": 11, "b": None, "o": {"x": 1}},
+        {"a": 12, "o": {"y": None}},
+        {"a": 13, "c": [{"x": 1}, {}]},
+    ]
+
+
+def test_rows_that_moved_keep_their_own_gaps() -> None:
+    batch = DropOperator(["a"]).process(spaced(*GAPS).take(pa.array([2, 0])))
+    assert written(batch) == [{"c": [{"x": 1}, {}]}, {"b": None, "o": {"x": 1}}]
+
+
+def test_a_null_that_a_step_made_is_written() -> None:
+    step = MapOperator(
+        lambda b: b.append_column("new", pa.nulls(b.num_rows)).drop_columns(["a"]), name="map-1"
+    )
+    assert written(step.process(spaced('{"a":1}', '{"a":2,"b":3}'))) == [
+        {"new": None},
+        {"b": 3, "new": None},
+    ]
+
+
+def test_gaps_do_not_depend_on_how_records_were_cut_into_batches() -> None:
+    together = written(DropOperator(["a"]).process(spaced(*GAPS)))
+    alone = [written(DropOperator(["a"]).process(spaced(text)))[0] for text in GAPS]
+    assert together == alone
+
+
+def test_gaps_stay_when_the_format_changes() -> None:
+    prepared = writer(codec_type="msgpack").prepare(spaced(*GAPS), JSON)
+    assert [msgspec.msgpack.decode(value or b"") for value in prepared.values] == [
+        json.loads(text) for text in GAPS
+    ]
+
+
+def test_a_tombstone_that_is_written_anew_has_only_what_steps_added() -> None:
+    batch = batch_from(raw_of(rows([b'{"a":1,"b":2}', None])))
+    assert written(DropOperator(["a"]).process(batch)) == [{"b": 2}, {}]
 
 
 # --- keys -------------------------------------------------------------------------------
