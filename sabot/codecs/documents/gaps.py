@@ -1,72 +1,75 @@
-"""Rows as objects that lack what the documents they were read from lack."""
+"""Columns as values for rows that lack what the documents they were read from lack."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+from msgspec import UNSET
 
-from sabot.codecs.documents.rows import row_type
+__all__ = ["cells_as_found"]
 
-__all__ = ["objects_as_found"]
+_TOMBSTONE: Mapping[str, Any] = {}
 
 
-def objects_as_found(
+def cells_as_found(
     columns: pa.RecordBatch,
     cells: Callable[[Any], list[Any]],
     documents: Sequence[Any],
     names: Collection[str],
-) -> list[dict[str, Any]]:
-    """Return an object for each row; see `sabot.codecs.document_codec`.
+) -> list[list[Any]]:
+    """Return each column's values, `msgspec.UNSET` where the document has no such field.
 
     Args:
         columns: The rows.
         cells: The format's Python values of an array.
         documents: What each row was read from; a tombstone has no field at all.
-        names: The columns to compare with them.
-
-    Raises:
-        EncodeError: If two columns have one name, so that every row would lose one.
+        names: The columns to compare with them, see `sabot.codecs.document_codec`.
 
     Example:
         >>> columns = pa.RecordBatch.from_pydict({"a": [None, None], "new": [None, 1]})
-        >>> objects_as_found(columns, lambda array: array.to_pylist(), [{}, {"a": None}], {"a"})
-        [{'new': None}, {'a': None, 'new': 1}]
+        >>> cells_as_found(columns, lambda array: array.to_pylist(), [{}, {"a": None}], {"a"})
+        [[UNSET, None], [None, 1]]
     """
-    keys = tuple(columns.schema.names)
-    row_type(keys)
-    if not keys:
-        return [{} for _ in documents]
-    read = frozenset(names)
-    rows = zip(*(cells(column) for column in columns.columns), strict=True)
-    objects = (dict(zip(keys, row, strict=True)) for row in rows)
+    # What is no document is compared with one that has every field.
+    whole = dict.fromkeys(names)
+    found = [
+        _TOMBSTONE if each is None else each if isinstance(each, dict) else whole
+        for each in documents
+    ]
     return [
-        _found(row, document or {}, read) if document is None or isinstance(document, dict) else row
-        for row, document in zip(objects, documents, strict=True)
+        _as_found(column, cells(column), name, found) if name in whole else cells(column)
+        for name, column in zip(columns.schema.names, columns.columns, strict=True)
     ]
 
 
-def _found(
-    row: dict[str, Any], document: dict[str, Any], read: Collection[str] | None = None
-) -> dict[str, Any]:
-    """Return an object without the nulls that the document does not have.
+def _as_found(
+    column: pa.Array, values: list[Any], name: str, documents: Sequence[Mapping[str, Any]]
+) -> list[Any]:
+    pairs = zip(values, documents, strict=True)
+    if pa.types.is_nested(column.type):
+        return [
+            UNSET
+            if value is None and name not in document
+            else _without_gaps(value, document.get(name))
+            for value, document in pairs
+        ]
+    if column.null_count:
+        return [
+            UNSET if value is None and name not in document else value for value, document in pairs
+        ]
+    return values
 
-    Args:
-        row: The object.
-        document: What it was read from.
-        read: The only keys to look at; all, if not given.
-    """
-    return {
-        key: value if read is not None and key not in read else _value(value, document.get(key))
-        for key, value in row.items()
-        if value is not None or key in document or (read is not None and key not in read)
-    }
 
-
-def _value(value: Any, document: Any) -> Any:
+def _without_gaps(value: Any, document: Any) -> Any:
+    """Return a value without the nulls, within objects, that the document does not have."""
     if isinstance(value, dict) and isinstance(document, dict):
-        return _found(value, document)
+        return {
+            key: _without_gaps(member, document.get(key))
+            for key, member in value.items()
+            if member is not None or key in document
+        }
     if isinstance(value, list) and isinstance(document, list):
-        return list(map(_value, value, document))
+        return list(map(_without_gaps, value, document))
     return value

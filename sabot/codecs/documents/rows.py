@@ -42,6 +42,8 @@ def encode_objects(rows: Sequence[Any], write: Callable[[Any], bytes], title: st
 def row_type(names: tuple[str, ...]) -> Any:
     """Return what makes an object of these members of one value for each.
 
+    A member whose value is `msgspec.UNSET` is not written.
+
     Raises:
         EncodeError: If two of the names are one, so that every row would lose one.
     """
@@ -49,7 +51,11 @@ def row_type(names: tuple[str, ...]) -> Any:
     if repeated:
         raise EncodeError(f"columns {repeated!r} occur more than once; rename one of each")
     if any(stand_in(name) != name for name in names):
-        return lambda *row: dict(zip(names, row, strict=True))
+        return lambda *row: {
+            name: value
+            for name, value in zip(names, row, strict=True)
+            if value is not msgspec.UNSET
+        }
     return msgspec.defstruct(
         "Row",
         [(attribute(number), Any) for number in range(len(names))],

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sabot.codecs.codec import Encoded
 from sabot.codecs.documents import rows as document_rows
-from sabot.codecs.documents.gaps import objects_as_found
+from sabot.codecs.documents.gaps import cells_as_found
 from sabot.codecs.documents.rows import UNWRITTEN, row_type
 from sabot.codecs.json.cells import cells
 
@@ -27,17 +27,7 @@ def encode_columns(columns: pa.RecordBatch) -> Encoded:
     Raises:
         EncodeError: If two columns have one name, so that every row would lose one.
     """
-    names = tuple(columns.schema.names)
-    if not names:
-        return Encoded([b"{}"] * columns.num_rows)
-    rows = list(map(row_type(names), *(cells(column) for column in columns.columns)))
-    try:
-        # No line break can stand inside a line: JSON text escapes it.
-        lines = _encoder.encode_lines(rows).split(b"\n")
-    except UNWRITTEN:
-        return encode_objects(rows)
-    lines.pop()
-    return Encoded(lines)
+    return _encode(columns, [cells(column) for column in columns.columns])
 
 
 def encode_found(
@@ -48,9 +38,23 @@ def encode_found(
     Raises:
         EncodeError: As `encode_columns`.
     """
-    return encode_objects(objects_as_found(columns, cells, documents, names))
+    return _encode(columns, cells_as_found(columns, cells, documents, names))
 
 
 def encode_objects(rows: Sequence[Any]) -> Encoded:
     """Write each object by itself; ``None`` is a tombstone."""
     return document_rows.encode_objects(rows, write, "JSON")
+
+
+def _encode(columns: pa.RecordBatch, values: Sequence[list[Any]]) -> Encoded:
+    names = tuple(columns.schema.names)
+    if not names:
+        return Encoded([b"{}"] * columns.num_rows)
+    rows = list(map(row_type(names), *values))
+    try:
+        # No line break can stand inside a line: JSON text escapes it.
+        lines = _encoder.encode_lines(rows).split(b"\n")
+    except UNWRITTEN:
+        return encode_objects(rows)
+    lines.pop()
+    return Encoded(lines)

@@ -29,7 +29,7 @@ import pyarrow as pa
 from sabot.codecs.codec import Encoded
 from sabot.codecs.documents import rows as document_rows
 from sabot.codecs.documents.cells import Cells, as_iso_text
-from sabot.codecs.documents.gaps import objects_as_found
+from sabot.codecs.documents.gaps import cells_as_found
 from sabot.codecs.documents.rows import UNWRITTEN, row_type
 from sabot.codecs.msgpack.instants import extensions
 
@@ -54,14 +54,7 @@ def encode_columns(columns: pa.RecordBatch) -> Encoded:
     Raises:
         EncodeError: If two columns have one name, so that every row would lose one.
     """
-    names = tuple(columns.schema.names)
-    if not names:
-        return Encoded([EMPTY_MAP] * columns.num_rows)
-    rows = list(map(row_type(names), *(_cells(column) for column in columns.columns)))
-    try:
-        return Encoded(list(map(write, rows)))
-    except UNWRITTEN:
-        return encode_objects(rows)
+    return _encode(columns, [_cells(column) for column in columns.columns])
 
 
 def encode_found(
@@ -72,9 +65,20 @@ def encode_found(
     Raises:
         EncodeError: As `encode_columns`.
     """
-    return encode_objects(objects_as_found(columns, _cells, documents, names))
+    return _encode(columns, cells_as_found(columns, _cells, documents, names))
 
 
 def encode_objects(rows: Sequence[Any]) -> Encoded:
     """Write each object by itself; ``None`` is a tombstone."""
     return document_rows.encode_objects(rows, write, "MessagePack")
+
+
+def _encode(columns: pa.RecordBatch, values: Sequence[list[Any]]) -> Encoded:
+    names = tuple(columns.schema.names)
+    if not names:
+        return Encoded([EMPTY_MAP] * columns.num_rows)
+    rows = list(map(row_type(names), *values))
+    try:
+        return Encoded(list(map(write, rows)))
+    except UNWRITTEN:
+        return encode_objects(rows)

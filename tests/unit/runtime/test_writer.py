@@ -150,6 +150,14 @@ def test_gaps_stay_when_the_format_changes() -> None:
     ]
 
 
+def test_gaps_stay_whatever_the_fields_are_called() -> None:
+    texts = ('{"a":1,"x\\"y":null,"":{"x\\"y":1}}', '{"a":2,"":{}}', '{"a":3,"é\\n":1}')
+    wanted = [
+        {key: value for key, value in json.loads(text).items() if key != "a"} for text in texts
+    ]
+    assert written(DropOperator(["a"]).process(spaced(*texts))) == wanted
+
+
 def test_a_tombstone_that_is_written_anew_has_only_what_steps_added() -> None:
     batch = batch_from(raw_of(rows([b'{"a":1,"b":2}', None])))
     assert written(DropOperator(["a"]).process(batch)) == [{"b": 2}, {}]
