@@ -26,7 +26,7 @@ _STYLE = """
   }
 """
 
-_WIDTH, _LABELS, _VALUES = 760, 220, 150
+_WIDTH, _LABELS, _VALUES = 800, 260, 150
 _TOP, _ROW, _THICK = 56, 34, 20
 
 
