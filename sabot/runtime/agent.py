@@ -18,8 +18,8 @@ from typing import Any, Final
 from sabot.actors import Actor
 from sabot.codecs import Codec
 from sabot.errors import ActorStoppedError, InternalError, PlanError
-from sabot.kafka.dead_letter import dead_letter_headers, send_dead_letter
-from sabot.kafka.producer import KafkaProducer, Outgoing, Parcel
+from sabot.kafka.dead_letter import send_dead_letter
+from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
 from sabot.plan.nodes import AgentNode
 from sabot.runtime.events import EventStream, Feed
@@ -357,16 +357,7 @@ class AgentActor(Actor):
 
     def _dead_letter(self, fault: RowFault, attempt: int) -> None:
         producer, topic = self._dead_letters(self._scan.policy)
-        record = fault.origin.records[fault.number]
-        kind, stamp = record.timestamp()
-        headers = dead_letter_headers(
-            record,
-            error=fault.error,
-            step=fault.step,
-            attempt=attempt,
-            application=self._application,
-        )
-        outgoing = Outgoing(record.value(), record.key(), stamp if kind else 0, headers)
+        outgoing = fault.as_letter(attempt, self._application)
         with self._lock:
             self._outstanding.append(send_dead_letter(producer, topic, outgoing))
         self.dead_letter_count += 1

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from sabot.actors import Actor
 from sabot.errors import BrokerUnavailableError, DeliveryError
-from sabot.kafka.dead_letter import DeadLetter, dead_letter_headers, send_dead_letter
-from sabot.kafka.producer import KafkaProducer, Outgoing, Parcel
+from sabot.kafka.dead_letter import DeadLetter, send_dead_letter
+from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
 from sabot.runtime.faults import RowFault, fatal
 from sabot.runtime.flow import Branch, Flow
@@ -166,16 +166,7 @@ class PipelineActor(Actor):
     def dead_letter(self, fault: RowFault, policy: ErrorPolicy, attempt: int) -> None:
         """Send a record's own bytes to the dead-letter topic, with headers that say why."""
         producer, topic = self._dead_letters(policy)
-        record = fault.origin.records[fault.number]
-        kind, stamp = record.timestamp()
-        headers = dead_letter_headers(
-            record,
-            error=fault.error,
-            step=fault.step,
-            attempt=attempt,
-            application=self._application,
-        )
-        outgoing = Outgoing(record.value(), record.key(), stamp if kind else 0, headers)
+        outgoing = fault.as_letter(attempt, self._application)
         self._outstanding.append(send_dead_letter(producer, topic, outgoing))
         self.dead_letter_count += 1
 
