@@ -29,6 +29,7 @@ __all__ = [
     "EncodeError",
     "FunctionResultError",
     "InternalError",
+    "KeyMissingError",
     "MailboxFullError",
     "MissingDependencyError",
     "OffsetOutOfRangeError",
@@ -201,6 +202,10 @@ class FunctionResultError(ProcessingError, TypeError):
 
     It is a mistake in the program, never the fault of a row: no error policy skips it.
     """
+
+
+class KeyMissingError(ProcessingError):
+    """A row has no key, or not the record's, where state is kept by key; the row is bad."""
 
 
 class BrokerError(SabotError):

@@ -23,7 +23,7 @@ from sabot.codecs.codec import Codec
 from sabot.connectors.memory import MemorySource
 from sabot.errors import ConfigurationError, PlanError
 from sabot.plan.explain import explain
-from sabot.plan.names import step_name
+from sabot.plan.names import check_store_name, step_name
 from sabot.plan.nodes import (
     Drop,
     Filter,
@@ -34,6 +34,7 @@ from sabot.plan.nodes import (
     Rename,
     Scan,
     Select,
+    Stateful,
     Terminal,
     Union,
     WithColumns,
@@ -45,6 +46,7 @@ from sabot.plan.outputs import Output, current_collection
 __all__ = ["OutputStream", "Stream"]
 
 BatchFunction = Callable[[pa.RecordBatch], Any]
+StepFunction = Callable[[Any, dict[str, Any]], Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -253,6 +255,51 @@ class Stream:
         if not wanted:
             raise PlanError("with_columns needs at least one column")
         return self._step(WithColumns(self.node, wanted, self._name("with_columns", name)))
+
+    def stateful(
+        self,
+        function: StepFunction,
+        *,
+        store: str,
+        key: str | None = None,
+        name: str | None = None,
+    ) -> Stream:
+        """Make of each row, and of what is kept under its key, a new state and an output.
+
+        ``function(state, row)`` gets the state of the row's key (``None`` for a key
+        without any) and the row as a dict, one row at a time, in order. It returns
+        ``(state, output)``: the state to keep (``None`` forgets the key) and a dict to
+        send on (or a list of dicts, or ``None`` for nothing). State is kept per
+        partition, under the record's own key, in a changelog topic, and is as of the last
+        commit after any crash (``docs/state.md``).
+
+        Args:
+            function: Must depend on nothing but its arguments: after a failure it is
+                called again with the same row and the same state.
+            store: Names the state, and its changelog ``{app}-{store}-changelog``. It is
+                found again by this name after a deployment.
+            key: A column that holds the record's key, for sources without keys; where
+                records have keys it must be equal to them.
+            name: What errors and ``explain()`` call the step.
+
+        State may be anything JSON can say. A row without a key, and one for which the
+        function raises, is a failed record; its state stays as it was.
+
+        Raises:
+            PlanError: If the store's name is not usable.
+
+        Example:
+            >>> def count(seen, row):
+            ...     seen = (seen or 0) + 1
+            ...     return seen, {"t": row["t"], "seen": seen}
+            >>> rows = Stream.from_pylist([{"t": "a"}, {"t": "b"}, {"t": "a"}])
+            >>> rows.stateful(count, store="seen", key="t").to_pylist()
+            [{'t': 'a', 'seen': 1}, {'t': 'b', 'seen': 1}, {'t': 'a', 'seen': 2}]
+        """
+        _check_callable("stateful", function)
+        check_store_name(store)
+        label = self._name("stateful", name)
+        return self._step(Stateful(self.node, function, label, store, key))
 
     def union(self, *others: Stream, name: str | None = None) -> Stream:
         """Put the rows of several streams into one.

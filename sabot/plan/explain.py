@@ -17,6 +17,7 @@ from sabot.plan.nodes import (
     Rename,
     Scan,
     Select,
+    Stateful,
     Union,
     WithColumns,
     Write,
@@ -65,6 +66,12 @@ def _(node: Rename) -> str:
 @describe.register
 def _(node: WithColumns) -> str:
     return f"{node.name}: {', '.join(node.columns)}"
+
+
+@describe.register
+def _(node: Stateful) -> str:
+    key = "the record's key" if node.key is None else repr(node.key)
+    return f"{node.name}: {location(node.function)}, state {node.store!r} by {key}"
 
 
 @describe.register

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import re
+
+from sabot.errors import PlanError
 from sabot.plan.nodes import Node, ancestors
 
-__all__ = ["location", "step_name"]
+__all__ = ["check_store_name", "location", "step_name"]
+
+_STORE = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
+
+
+def check_store_name(name: object) -> None:
+    """Refuse a name that cannot be part of a topic's.
+
+    Raises:
+        PlanError: If it cannot.
+
+    Example:
+        >>> check_store_name("totals-by-customer")
+    """
+    if not isinstance(name, str) or not _STORE.match(name):
+        raise PlanError(
+            f"store must be a name of letters, digits, '.', '_' and '-', at most 100 of them; "
+            f"got {name!r}"
+        )
 
 
 def step_name(kind: str, parent: Node) -> str:

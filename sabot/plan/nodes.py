@@ -24,6 +24,7 @@ __all__ = [
     "Select",
     "SinkSpec",
     "SourceSpec",
+    "Stateful",
     "Step",
     "Terminal",
     "Union",
@@ -140,6 +141,17 @@ class WithColumns:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Stateful:
+    """What a function makes of each row and of what is kept under the row's key."""
+
+    parent: Node
+    function: Function
+    name: str
+    store: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Union:
     """The rows of all parents, each in its own order."""
 
@@ -174,7 +186,7 @@ class AgentNode:
     name: str
 
 
-Step: TypeAlias = Filter | Map | FlatMap | Select | Drop | Rename | WithColumns
+Step: TypeAlias = Filter | Map | FlatMap | Select | Drop | Rename | WithColumns | Stateful
 Terminal: TypeAlias = Write | ForEach | AgentNode
 Node: TypeAlias = Scan | Step | Union | Terminal
 

@@ -11,6 +11,7 @@ from sabot.errors import PlanError
 from sabot.kafka.producer import KafkaProducer
 from sabot.kafka.schema_topic import SchemaTopic
 from sabot.kafka.sink import KafkaSinkConfig
+from sabot.operators.stateful import StatefulOperator
 from sabot.plan.nodes import ForEach, Node, Scan, Terminal, Write, ancestors
 from sabot.runtime.agent import AgentActor
 from sabot.runtime.compile import PipelinePlan, build_operator, is_step, topic_of
@@ -20,6 +21,7 @@ from sabot.runtime.pipeline import PipelineActor
 from sabot.runtime.policy import ErrorPolicy
 from sabot.runtime.producers import Producers
 from sabot.runtime.progress import Progress
+from sabot.runtime.stateful_plan import stateful_nodes, volatile_nodes
 from sabot.runtime.userloop import UserLoop
 from sabot.runtime.writer import Writer
 from sabot.types import TopicPartition
@@ -70,6 +72,7 @@ def build_flow(
     names: set[str] = set()
     for end in ends:
         above = [scans[id(node)] for node in ancestors(end) if isinstance(node, Scan)]
+        keeping = [operators[id(node)] for node in stateful_nodes(end)]
         branches.append(
             Branch(
                 end,
@@ -77,6 +80,8 @@ def build_flow(
                 Progress(_unique(end.name, names)),
                 writer=writer(end) if isinstance(end, Write) else None,
                 function=end.function if isinstance(end, ForEach) else None,
+                stateful=[each for each in keeping if isinstance(each, StatefulOperator)],
+                volatile=volatile_nodes(end) if keeping else frozenset(),
             )
         )
     return Flow(list(scans.values()), operators, branches, effects)

@@ -25,11 +25,13 @@ from sabot.plan.nodes import (
     Rename,
     Scan,
     Select,
+    Stateful,
     Terminal,
     WithColumns,
     ancestors,
 )
 from sabot.plan.outputs import Output
+from sabot.runtime.stateful_plan import check_stateful
 
 __all__ = ["DomainPlan", "PipelinePlan", "build_operator", "compile_outputs", "is_step", "topic_of"]
 
@@ -112,6 +114,7 @@ def compile_outputs(outputs: Sequence[Output]) -> list[DomainPlan]:
         key = keys.pop()
         domain = domains.setdefault(key, DomainPlan(key))
         domain.pipelines.append(PipelinePlan(_name(group, scans, names), group, scans))
+    check_stateful([output.node for output in outputs])
     for domain in domains.values():
         _check_agreement(domain)
     _check_codecs([pipeline for domain in domains.values() for pipeline in domain.pipelines])
@@ -266,9 +269,18 @@ def _(node: WithColumns) -> Operator:
     return WithColumnsOperator(node.columns, name=node.name)
 
 
+@build_operator.register
+def _(node: Stateful) -> Operator:
+    from sabot.operators.stateful import StatefulOperator
+
+    return StatefulOperator(node.function, name=node.name, store=node.store, key=node.key)
+
+
 def is_step(node: Node) -> bool:
     """Whether a node needs an operator."""
-    return isinstance(node, Filter | Map | FlatMap | Select | Drop | Rename | WithColumns)
+    return isinstance(
+        node, Filter | Map | FlatMap | Select | Drop | Rename | WithColumns | Stateful
+    )
 
 
 def topic_of(scan: Scan) -> str:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
 from sabot.errors import PlanError
-from sabot.plan.nodes import Node, Scan, ancestors
+from sabot.operators.stateful import StatefulOperator
+from sabot.plan.nodes import Node, Scan, Terminal, ancestors
 from sabot.runtime.build import scan_step
 from sabot.runtime.compile import build_operator, is_step
 from sabot.runtime.faults import RowFault
 from sabot.runtime.flow import Branch, Flow
 from sabot.runtime.policy import ErrorPolicy
 from sabot.runtime.progress import Progress
+from sabot.runtime.stateful_plan import check_stateful, volatile_nodes
 from sabot.types import Batch, RawBatch, TopicPartition
 
 __all__ = ["collect"]
+
+
+class _Kept(dict[bytes, bytes]):
+    """State that is gone when the look is over."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self[key] = value
+
+    def delete(self, key: bytes) -> None:
+        self.pop(key, None)
 
 
 class _Quiet:
@@ -51,6 +63,7 @@ def collect(node: Node, *, limit: int | None = None, timeout: float | None = Non
     """
     if limit is not None and limit < 0:
         raise PlanError(f"limit is {limit!r}; allowed is 0 or more rows")
+    check_stateful([cast("Terminal", node)])
     scans = [above for above in ancestors(node) if isinstance(above, Scan)]
     endless = [scan for scan in scans if not scan.source.bounded]
     if endless and limit is None and timeout is None:
@@ -83,7 +96,18 @@ def _flow(node: Node, scans: list[Scan], take: Any) -> Flow:
         take(batch)
 
     end: Any = node
-    return Flow(steps, operators, [Branch(end, steps, Progress("collect"), collect=keep)], _Quiet())
+    keeping = [each for each in operators.values() if isinstance(each, StatefulOperator)]
+    for each in keeping:
+        each.assign_all(_Kept)
+    branch = Branch(
+        end,
+        steps,
+        Progress("collect"),
+        collect=keep,
+        stateful=keeping,
+        volatile=volatile_nodes(node) if keeping else frozenset(),
+    )
+    return Flow(steps, operators, [branch], _Quiet())
 
 
 def _rounds(scans: list[Scan], deadline: float | None) -> Iterator[tuple[int, RawBatch | None]]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from sabot.codecs.codec import Codec
 from sabot.errors import ProcessingError
 from sabot.operators.base import Operator
+from sabot.operators.stateful import StatefulOperator
 from sabot.plan.nodes import ForEach, Node, Scan, Terminal, Union, Write, parents
 from sabot.runtime.breaker import Breaker
 from sabot.runtime.faults import RowFault, fatal, partition_of, run_step
@@ -27,6 +28,7 @@ from sabot.runtime.incoming import Incoming
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
 from sabot.runtime.progress import Held, Progress, only_rows
 from sabot.runtime.replays import meant_for
+from sabot.runtime.stateful_step import run_stateful
 from sabot.runtime.stops import Stops, before, keep, merge, without
 from sabot.runtime.writer import Writer
 from sabot.types import Batch, RawBatch, TopicPartition
@@ -78,7 +80,13 @@ class ScanStep:
 
 @dataclass(slots=True, eq=False)
 class Branch:
-    """One end of the plan, and how far it has come."""
+    """One end of the plan, and how far it has come.
+
+    Attributes:
+        stateful: The steps above it that keep state; no other branch has them.
+        volatile: The nodes whose rows depend on state, by identity: what was evaluated of
+            them holds for one attempt only.
+    """
 
     node: Terminal
     scans: Sequence[ScanStep]
@@ -86,6 +94,8 @@ class Branch:
     writer: Writer | None = None
     function: Callable[[dict[str, Any]], Any] | None = None
     collect: Callable[[Batch], None] | None = None
+    stateful: Sequence[StatefulOperator] = ()
+    volatile: frozenset[int] = frozenset()
 
     def reads(self, topic: str | None) -> bool:
         """Whether rows of a topic come by here."""
@@ -188,7 +198,26 @@ class Flow:
     # --- one branch -----------------------------------------------------------------
 
     def _run(self, branch: Branch, raw: RawBatch, topic: str | None, memo: Memo) -> list[RowFault]:
-        """Run one branch over a raw batch; return what its policy says to fail for."""
+        """Run one branch over a raw batch; return what its policy says to fail for.
+
+        What the batch changed in the branch's state is kept up to where its positions
+        then stand, and dropped where it is given again.
+        """
+        if not branch.stateful:
+            return self._run_through(branch, raw, topic, memo)
+        try:
+            return self._run_through(branch, raw, topic, memo)
+        except BaseException:
+            for node in branch.volatile:
+                memo.pop(node, None)
+            raise
+        finally:
+            for operator in branch.stateful:
+                operator.drop()
+
+    def _run_through(
+        self, branch: Branch, raw: RawBatch, topic: str | None, memo: Memo
+    ) -> list[RowFault]:
         passages = self._evaluate(_above(branch.node), raw, topic, memo)
         stops: dict[TopicPartition | None, RowFault] = {}
         for passage in passages:
@@ -252,8 +281,13 @@ class Flow:
     def _settle(self, branch: Branch, raw: RawBatch, stops: Stops) -> list[RowFault]:
         """Move the branch's positions; hold what must wait, return what must fail."""
         failures: list[RowFault] = []
+        if not raw.records and None not in stops:
+            for operator in branch.stateful:
+                operator.settle(0)
         for tp, offset in raw.next_offsets.items():
             fault = stops.get(tp)
+            for operator in branch.stateful:
+                operator.settle(tp.partition, None if fault is None else fault.offset)
             if fault is None:
                 branch.progress.advance(tp, raw.epochs[tp], offset)
                 continue
@@ -373,7 +407,10 @@ class Flow:
     def _step(self, operator: Operator, passage: _Passage) -> _Passage:
         policy = passage.scan.policy
         halts = policy.verdict(Stage.PROCESS) in (Verdict.FAIL, Verdict.RETRY)
-        batch, faults = run_step(operator, passage.batch, policy, halts=halts)
+        if isinstance(operator, StatefulOperator):
+            batch, faults = run_stateful(operator, passage.batch, policy, halts=halts)
+        else:
+            batch, faults = run_step(operator, passage.batch, policy, halts=halts)
         if passage.batch.num_rows > len(faults):
             self._breaker.succeeded(operator.name)
         if not faults:
