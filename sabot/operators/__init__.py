@@ -9,6 +9,7 @@ from sabot.operators.flat_map import FlatMapOperator
 from sabot.operators.map import MapOperator
 from sabot.operators.rename import RenameOperator
 from sabot.operators.select import SelectOperator
+from sabot.operators.stateful import StatefulOperator
 from sabot.operators.with_columns import WithColumnsOperator
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Operator",
     "RenameOperator",
     "SelectOperator",
+    "StatefulOperator",
     "WithColumnsOperator",
 ]

@@ -20,6 +20,7 @@ from sabot.operators import (
     Operator,
     RenameOperator,
     SelectOperator,
+    StatefulOperator,
     WithColumnsOperator,
 )
 from sabot.types import Batch, RawBatch
@@ -34,6 +35,22 @@ def table(b: Any) -> Any:
 
 def rows(b: Any) -> Any:
     return [{"id": r["id"]} for r in b.to_pylist() for _ in range(2)]
+
+
+class Kept(dict[bytes, bytes]):
+    def put(self, key: bytes, value: bytes) -> None:
+        self[key] = value
+
+    def delete(self, key: bytes) -> None:
+        self.pop(key, None)
+
+
+def stateful() -> StatefulOperator:
+    operator = StatefulOperator(
+        lambda seen, row: ((seen or 0) + 1, row), name="stateful", store="seen", key="t"
+    )
+    operator.assign_all(Kept)
+    return operator
 
 
 MAKERS: dict[str, Callable[[], Operator]] = {
@@ -53,6 +70,7 @@ MAKERS: dict[str, Callable[[], Operator]] = {
     "select": lambda: SelectOperator(["t", "id"]),
     "drop": lambda: DropOperator(["amount"]),
     "rename": lambda: RenameOperator({"amount": "value"}),
+    "stateful": stateful,
     "with_columns": lambda: WithColumnsOperator({"amount": lambda b: b["amount"] * 2, "n": 1}),
 }
 
