@@ -41,6 +41,8 @@ __all__ = [
     "SchemaMismatchError",
     "SchemaRegistryError",
     "SchemaRegistryUnavailableError",
+    "StateError",
+    "StateMismatchError",
     "TopicNotFoundError",
     "UnknownSchemaError",
     "nearest",
@@ -238,6 +240,20 @@ class CommitError(BrokerError):
 
 class DeliveryError(BrokerError):
     """A record was not accepted by the sink's cluster."""
+
+
+class StateError(SabotError):
+    """State cannot be kept or read: a disk, a folder, a lock.
+
+    Attributes:
+        fatal: Whether no restart can help.
+    """
+
+    fatal: ClassVar[bool] = True
+
+
+class StateMismatchError(StateError):
+    """State and offsets do not belong together; which of them holds is the operator's word."""
 
 
 class ActorError(SabotError):

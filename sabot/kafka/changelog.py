@@ -1,0 +1,122 @@
+"""The changelog: a compacted topic with a partition for each of the source's.
+
+Its records are what a step keeps: the key is the state's key, the value its bytes, no
+value a deletion. A partition of it belongs to the source partition of the same number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sabot.errors import BrokerError, StateMismatchError
+from sabot.kafka.admin import create_topic
+from sabot.kafka.connect import check_cluster, client_errors, open_admin
+
+__all__ = ["Changelog", "changelog_topic", "ensure_changelog"]
+
+_CONFIG = {
+    "cleanup.policy": "compact",
+    # Deletions stay readable for a store that was away for a day.
+    "delete.retention.ms": "86400000",
+    "segment.bytes": str(64 * 1024 * 1024),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Changelog:
+    """A changelog as it is on the cluster.
+
+    Attributes:
+        topic: Its name.
+        identity: Another one for a topic of that name that is made anew.
+        partitions: How many it has.
+    """
+
+    topic: str
+    identity: str
+    partitions: int
+
+
+def changelog_topic(app: str, store: str) -> str:
+    """Return the name of a store's changelog.
+
+    Example:
+        >>> changelog_topic("billing", "totals")
+        'billing-totals-changelog'
+    """
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '_', app)}-{store}-changelog"
+
+
+def ensure_changelog(
+    topic: str, source: str, properties: Mapping[str, Any], *, timeout: float = 10.0
+) -> Changelog:
+    """Make a changelog where there is none, and check that it fits its source.
+
+    Args:
+        topic: The changelog.
+        source: The topic whose partitions state is kept by.
+        properties: Of the connection.
+        timeout: Seconds until a cluster that does not answer is an error.
+
+    Raises:
+        StateMismatchError: If it has another number of partitions than the source, or is
+            not compacted.
+        BrokerError: If the cluster refuses, or does not answer.
+    """
+    errors = client_errors(properties)
+    admin = open_admin(properties, errors)
+    wanted = len(check_cluster(admin, [source], timeout=timeout, errors=errors)[source])
+    # All topics: asking for one by name may create it, with the wrong settings.
+    found = admin.list_topics(timeout=timeout).topics
+    if topic not in found:
+        create_topic(
+            str(properties["bootstrap.servers"]),
+            topic,
+            wanted,
+            properties,
+            config=_CONFIG,
+            timeout=timeout,
+        )
+    identity, partitions = _described(admin, topic, timeout)
+    if partitions != wanted:
+        raise StateMismatchError(
+            f"changelog {topic!r} has {partitions} partitions, and {source!r} has {wanted}; state "
+            "is kept by the source's partitions, and keys have moved between them since. Write "
+            f"the records of {source!r} to a new topic and read that with a new store, or delete "
+            f"{topic!r}, reset the group's offsets and read everything again with --state rebuild"
+        )
+    policy = _config(admin, topic, "cleanup.policy", timeout)
+    if "compact" not in policy.split(",") or "delete" in policy.split(","):
+        raise StateMismatchError(
+            f"changelog {topic!r} has cleanup.policy={policy!r}, which loses state; run "
+            f"kafka-configs.sh --alter --topic {topic} --add-config cleanup.policy=compact"
+        )
+    return Changelog(topic, identity, partitions)
+
+
+def _described(admin: Any, topic: str, timeout: float) -> tuple[str, int]:
+    from confluent_kafka import KafkaException, TopicCollection
+
+    try:
+        future = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic]
+        described = future.result()
+    except KafkaException as error:
+        raise BrokerError(f"topic {topic!r} cannot be described: {error.args[0].str()}") from error
+    return str(described.topic_id), len(described.partitions)
+
+
+def _config(admin: Any, topic: str, name: str, timeout: float) -> str:
+    import confluent_kafka.admin
+    from confluent_kafka import KafkaException
+
+    resource = confluent_kafka.admin.ConfigResource("topic", topic)
+    try:
+        answer = admin.describe_configs([resource], request_timeout=timeout)[resource].result()
+    except KafkaException as error:
+        raise BrokerError(
+            f"the settings of topic {topic!r} are not known: {error.args[0].str()}"
+        ) from error
+    return str(answer[name].value)

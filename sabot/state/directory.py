@@ -1,0 +1,192 @@
+"""The state directory of an app: numbered slots for processes, a folder for each shard.
+
+::
+
+    {state_dir}/{app}/slots/0            locked by the worker that is slot 0
+    {state_dir}/{app}/shards/{store}/3   the store of partition 3, locked while open
+    {state_dir}/{app}/shards/{store}/3.slot-1   slot 1's own, where another held the lock
+
+Several workers of one machine may share it: a shard has one user at a time, and its next
+owner goes on where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sabot.errors import StateError
+from sabot.logs import get_logger
+from sabot.state.rocks import RocksStore
+
+__all__ = ["Slot", "StateDirectory"]
+
+_VERSION = 1
+_SLOTS = 1024
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class Slot:
+    """A number that one process of an app has on this machine, until it ends.
+
+    A process that is started again after a crash gets the number that became free.
+
+    Attributes:
+        number: From 0.
+    """
+
+    number: int
+    _lock: IO[str]
+
+    def release(self) -> None:
+        """Give the number back; ending the process does so too."""
+        self._lock.close()
+
+
+class StateDirectory:
+    """Where the workers of one app on one machine keep state.
+
+    Args:
+        root: The folder; made where it does not exist.
+        app: The app's id.
+
+    Raises:
+        StateError: If the folder cannot be used.
+    """
+
+    def __init__(self, root: Path, app: str) -> None:
+        self.path = root / _safe(app)
+        self._log = get_logger("sabot.state").bind(directory=str(self.path))
+        self._slot: Slot | None = None
+        try:
+            (self.path / "slots").mkdir(parents=True, exist_ok=True)
+            (self.path / "shards").mkdir(exist_ok=True)
+        except OSError as error:
+            raise self._failure("be made", error) from error
+
+    def take_slot(self) -> Slot:
+        """Take the lowest number that no other process has.
+
+        Raises:
+            StateError: If the directory cannot be written.
+        """
+        for number in range(_SLOTS):
+            try:
+                lock = (self.path / "slots" / str(number)).open("a+")
+            except OSError as error:
+                raise self._failure("be written", error) from error
+            if _locked(lock):
+                self._slot = Slot(number, lock)
+                return self._slot
+            lock.close()
+        raise StateError(f"all {_SLOTS} slots of {str(self.path)!r} are taken")
+
+    def open(
+        self,
+        store: str,
+        partition: int,
+        identity: str,
+        *,
+        patience: float = 10.0,
+        given_up: Callable[[], bool] = lambda: False,
+    ) -> RocksStore:
+        """Open the store of one partition.
+
+        Where another process still has it, as one does that is frozen or slow to let go,
+        it is waited for; then a folder of the slot's own is used, and restored anew.
+
+        Args:
+            store: The store's name.
+            partition: The partition.
+            identity: What the store belongs to; one of another identity is emptied.
+            patience: Seconds to wait for another process.
+            given_up: Asked while waiting: whether nobody wants it any more.
+
+        Raises:
+            StateError: If the disk cannot be used.
+        """
+        shared = self.path / "shards" / store / str(partition)
+        deadline = time.monotonic() + patience
+        warned = False
+        while True:
+            opened = self._try(shared, identity)
+            if opened is not None:
+                return opened
+            if time.monotonic() >= deadline or given_up():
+                break
+            if not warned:
+                self._log.warning("waits for another process to let go", shard=str(shared))
+                warned = True
+            time.sleep(_LOOK_SECONDS)
+        number = self._slot.number if self._slot is not None else os.getpid()
+        own = shared.with_name(f"{partition}.slot-{number}")
+        self._log.warning("another process holds the shard; one of our own is used", shard=str(own))
+        opened = self._try(own, identity)
+        if opened is None:
+            raise StateError(f"{str(own)!r} is held by a process that has no right to it")
+        return opened
+
+    def _try(self, folder: Path, identity: str) -> RocksStore | None:
+        """Open a folder's store; ``None`` where another process has it."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / "lock").open("a+")
+        except OSError as error:
+            raise self._failure("be written", error) from error
+        if not _locked(lock):
+            lock.close()
+            return None
+        try:
+            if _identity_of(folder) != identity:
+                shutil.rmtree(folder / "db", ignore_errors=True)
+                _write_identity(folder, identity)
+            return RocksStore(folder / "db", lock)
+        except OSError as error:
+            lock.close()
+            raise self._failure("be written", error) from error
+        except BaseException:
+            lock.close()
+            raise
+
+    def _failure(self, what: str, error: OSError) -> StateError:
+        return StateError(
+            f"the state directory {str(self.path)!r} cannot {what}: {error.strerror or error}; "
+            "give the worker's user the right to write there, make room, or name another with "
+            "state_dir (--state-dir)"
+        )
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _identity_of(folder: Path) -> str | None:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        noted = json.loads((folder / "identity.json").read_text())
+        if noted["version"] == _VERSION:
+            return str(noted["identity"])
+    return None
+
+
+def _write_identity(folder: Path, identity: str) -> None:
+    text = json.dumps({"version": _VERSION, "identity": identity})
+    made = folder / "identity.json.new"
+    made.write_text(text)
+    made.replace(folder / "identity.json")
+
+
+def _safe(name: str) -> str:
+    return "".join(char if char.isalnum() or char in "._-" else "_" for char in name)

@@ -1,0 +1,146 @@
+"""`RocksStore`: state on disk, in RocksDB; a restart reads only what it has missed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from sabot._optional import require
+from sabot.errors import StateError
+
+__all__ = ["RocksStore"]
+
+_POSITION = b"position"
+_META, _DATA = b"\x00", b"\x01"
+_WRITE_BUFFER = 8 * 1024 * 1024
+_BLOCK_CACHE = 64 * 1024 * 1024
+_CHUNK = 10_000
+
+_shared: list[Any] = []
+
+
+class RocksStore:
+    """Keeps everything in one RocksDB database.
+
+    A write and its position are one batch in the write-ahead log: after ``kill -9`` both
+    are there or neither is. The log is not synchronised to the disk with each write, so
+    that a power failure may cost the last of them; these are then read from the changelog.
+
+    Args:
+        path: The database's folder; made where it does not exist.
+        lock: Closed after the database, so that the next owner may have it.
+
+    Raises:
+        MissingDependencyError: If rocksdict is not installed.
+        StateError: If the database cannot be opened.
+    """
+
+    def __init__(self, path: Path, lock: IO[str] | None = None) -> None:
+        self._rocks = require("rocksdict", extra="rocksdb", needed_by="store='rocksdb'")
+        self._path = path
+        self._lock = lock
+        try:
+            self._db: Any = self._rocks.Rdict(str(path), _options(self._rocks))
+            raw = self._db.get(_META + _POSITION)
+        except Exception as error:
+            raise self._failure("cannot be opened", error) from error
+        self._position = 0 if raw is None else int.from_bytes(raw, "big")
+
+    @property
+    def position(self) -> int:
+        """The next changelog offset that is not in the store yet."""
+        return self._position
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, or ``None``."""
+        value: bytes | None = self._db.get(_DATA + key)
+        return value
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the value of each key, or ``None`` for it."""
+        values: list[bytes | None] = self._db.get([_DATA + key for key in keys])
+        return values
+
+    def write(self, changes: Mapping[bytes, bytes | None], position: int) -> None:
+        """Take changes over, and the position behind them, in one batch.
+
+        Raises:
+            StateError: If the disk does not take it.
+        """
+        batch = self._rocks.WriteBatch(raw_mode=True)
+        for key, value in changes.items():
+            if value is None:
+                batch.delete(_DATA + key)
+            else:
+                batch.put(_DATA + key, value)
+        batch.put(_META + _POSITION, position.to_bytes(8, "big"))
+        try:
+            self._db.write(batch)
+        except Exception as error:
+            raise self._failure("does not take a write", error) from error
+        self._position = position
+
+    def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys that begin with ``prefix``, in order, as they were at the first."""
+        wanted = _DATA + prefix
+        cursor = self._db.snapshot().iter()
+        cursor.seek(wanted)
+        while cursor.valid():
+            key: bytes = cursor.key()
+            if not key.startswith(wanted):
+                return
+            yield key[1:], cursor.value()
+            cursor.next()
+
+    def clear(self) -> None:
+        """Empty the store.
+
+        Raises:
+            StateError: If the disk does not take it.
+        """
+        # First the position: a half-emptied store must not be taken for a whole one.
+        self.write({}, 0)
+        while keys := [key for key, _ in _first(self.scan(), _CHUNK)]:
+            self.write(dict.fromkeys(keys), 0)
+
+    def close(self) -> None:
+        """Close the database; the next owner may open it then."""
+        with contextlib.suppress(self._rocks.DbClosedError):
+            self._db.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _failure(self, what: str, error: Exception) -> StateError:
+        return StateError(
+            f"the store at {str(self._path)!r} {what}: {error}; look at the disk's room and "
+            "rights, or name another place with state_dir. What it held is in the changelog: the "
+            "folder may be deleted"
+        )
+
+
+def _first(items: Iterator[tuple[bytes, bytes]], most: int) -> Iterator[tuple[bytes, bytes]]:
+    for number, item in enumerate(items):
+        if number == most:
+            return
+        yield item
+
+
+def _options(rocks: Any) -> Any:
+    """Return options whose memory all databases of the process share."""
+    if not _shared:
+        _shared.append(rocks.Cache(_BLOCK_CACHE))
+    table = rocks.BlockBasedOptions()
+    table.set_block_cache(_shared[0])
+    table.set_bloom_filter(10, block_based=False)
+    options = rocks.Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_block_based_table_factory(table)
+    options.set_write_buffer_size(_WRITE_BUFFER)
+    options.set_max_write_buffer_number(2)
+    options.set_max_background_jobs(2)
+    options.set_max_open_files(256)
+    options.set_keep_log_file_num(2)
+    options.set_max_total_wal_size(4 * _WRITE_BUFFER)
+    return options
