@@ -15,7 +15,7 @@ from sabot.errors import BrokerError, StateMismatchError
 from sabot.kafka.admin import create_topic
 from sabot.kafka.connect import check_cluster, client_errors, open_admin
 
-__all__ = ["Changelog", "changelog_topic", "ensure_changelog"]
+__all__ = ["Changelog", "changelog_topic", "empty_changelog", "ensure_changelog"]
 
 _CONFIG = {
     "cleanup.policy": "compact",
@@ -97,6 +97,35 @@ def ensure_changelog(
     return Changelog(topic, identity, partitions)
 
 
+def empty_changelog(
+    topic: str, partition: int, before: int, properties: Mapping[str, Any], timeout: float
+) -> None:
+    """Delete a partition's records below an offset, for good.
+
+    Raises:
+        BrokerError: If the cluster refuses.
+    """
+    from confluent_kafka import KafkaException
+    from confluent_kafka import TopicPartition as ClientPartition
+
+    admin = open_admin(properties, client_errors(properties))
+    asked = ClientPartition(topic, partition, before)
+    try:
+        admin.delete_records([asked], request_timeout=timeout)[asked].result()
+    except KafkaException as error:
+        raise BrokerError(
+            f"{topic}[{partition}] cannot be emptied: {error.args[0].str()}; a compacted topic "
+            "must also have the right to be deleted from (DELETE)"
+        ) from error
+
+
+def _admin() -> Any:
+    # The module does not declare what it exports, so a type checker knows none of it.
+    import confluent_kafka.admin
+
+    return confluent_kafka.admin
+
+
 def _described(admin: Any, topic: str, timeout: float) -> tuple[str, int]:
     from confluent_kafka import KafkaException, TopicCollection
 
@@ -109,10 +138,9 @@ def _described(admin: Any, topic: str, timeout: float) -> tuple[str, int]:
 
 
 def _config(admin: Any, topic: str, name: str, timeout: float) -> str:
-    import confluent_kafka.admin
     from confluent_kafka import KafkaException
 
-    resource = confluent_kafka.admin.ConfigResource("topic", topic)
+    resource = _admin().ConfigResource("topic", topic)
     try:
         answer = admin.describe_configs([resource], request_timeout=timeout)[resource].result()
     except KafkaException as error:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sabot.errors import BrokerError, PartitionLostError, SabotError, StateMismatchError
+from sabot.kafka.admin import end_offsets
 from sabot.kafka.client_errors import translate_error
 from sabot.kafka.connect import client_errors, open_consumer
 from sabot.kafka.properties import connection_properties
@@ -68,8 +69,9 @@ class Restorer:
     """
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
+        self._connection = connection_properties(properties)
         self._properties = {
-            **connection_properties(properties),
+            **self._connection,
             # The client wants a name; no group is joined and nothing is committed.
             "group.id": _GROUP,
             "enable.auto.commit": False,
@@ -107,6 +109,14 @@ class Restorer:
     def follow(self, store: Store, topic: str, partition: int) -> Future[Restored]:
         """Keep a store up to date until it is withdrawn; for standbys."""
         return self._begin(_Reading(TopicPartition(topic, partition), store, None))
+
+    def end_of(self, topic: str, partition: int) -> int:
+        """Return a changelog's end, open transactions included; may be called by any thread.
+
+        Raises:
+            BrokerError: If the cluster does not say.
+        """
+        return self._end(TopicPartition(topic, partition))
 
     def withdraw(self, topic: str, partition: int) -> None:
         """End a restore or a follow; its future is done soon, and the store free."""
@@ -228,15 +238,15 @@ class Restorer:
         reading.store.clear()
 
     def _ends(self, place: TopicPartition) -> tuple[int, int]:
-        """Return the first offset and the end, open transactions included."""
-        from sabot.kafka.admin import end_offsets
-
+        """Return the first offset and the end."""
         low = self._client.get_watermark_offsets(
             self._client_partition(place), timeout=_ASK_SECONDS
         )[0]
+        return int(low), self._end(place)
+
+    def _end(self, place: TopicPartition) -> int:
         bootstrap = str(self._properties["bootstrap.servers"])
-        high = end_offsets(bootstrap, place.topic, connection_properties(self._properties))[place]
-        return int(low), high
+        return end_offsets(bootstrap, place.topic, self._connection)[place]
 
     def _read(self) -> None:
         from confluent_kafka import KafkaError

@@ -1,39 +1,244 @@
 """The state of a domain's steps: opened, restored and handed over partition by partition.
 
 A partition whose steps keep state waits, unread, until its shards hold what its commit
-says: `DomainState.assigned` takes the starts of new partitions, and `ready` is called for
-each when it may begin.
+says: `DomainState.assigned` takes the starts of new partitions, and ``ready`` is called
+for each when it may begin.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from sabot.errors import StateMismatchError
-from sabot.kafka.changelog import Changelog
-from sabot.kafka.restore import Restorer
+from sabot.errors import PartitionLostError, StateMismatchError
+from sabot.kafka.changelog import Changelog, changelog_topic, empty_changelog, ensure_changelog
+from sabot.kafka.restore import Restored, Restorer
 from sabot.logs import get_logger
-from sabot.plan.nodes import Stateful
 from sabot.runtime.progress import Start
-from sabot.runtime.settings import StatePolicy
-from sabot.state import Shard, StateDirectory
+from sabot.runtime.settings import StateSettings
+from sabot.state import MemoryStore, Shard, Store
 from sabot.types import TopicPartition
+
+if TYPE_CHECKING:
+    from sabot.state.directory import StateDirectory
 
 __all__ = ["DomainState", "StoreUse"]
 
-_OPENERS = 4
-"""How many shards are opened at once; opening one may wait for its last owner."""
+_OPENERS = 16
+"""How many partitions are prepared at once; each mostly waits for the broker."""
+
+Shards = Mapping[str, Shard]
+Ready = Callable[[TopicPartition, Start, Shards], None]
 
 
 @dataclass(frozen=True, slots=True)
 class StoreUse:
-    """A store and the topic whose partitions it is kept by."""
+    """A store, and the topic whose partitions it is kept by."""
 
     store: str
     topic: str
 
 
-Ready = Callable[[TopicPartition, Start, Mapping[str, Shard]], None]
+class DomainState:
+    """Prepares the shards of partitions that come, and forgets those of partitions that go.
+
+    Args:
+        uses: What the domain's steps keep.
+        application: Names the changelogs.
+        properties: Of the source's consumer.
+        settings: Where and how state is kept.
+        directory: Where it is kept on disk; ``None`` for memory.
+        timeout: Seconds until a cluster that does not answer is an error.
+        ready: Called when a partition may begin, from any thread.
+        failed: Called with the error when one cannot.
+    """
+
+    def __init__(
+        self,
+        uses: Sequence[StoreUse],
+        *,
+        application: str,
+        properties: Mapping[str, Any],
+        settings: StateSettings,
+        directory: StateDirectory | None,
+        timeout: float,
+        ready: Ready,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._uses = uses
+        self._application = application
+        self._properties = properties
+        self._settings = settings
+        self._directory = directory
+        self._timeout = timeout
+        self._ready = ready
+        self._failed = failed
+        self._changelogs: dict[str, Changelog] = {}
+        self._restorer: Restorer | None = None
+        self._openers = ThreadPoolExecutor(_OPENERS, "sabot-state")
+        # Guards what follows; held while a partition begins, so that it cannot go meanwhile.
+        self._lock = threading.RLock()
+        self._preparing: dict[TopicPartition, int] = {}
+        self._shards: dict[tuple[TopicPartition, str], Shard] = {}
+        self._log = get_logger("sabot.state").bind(app=application)
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics whose partitions have state."""
+        return frozenset(use.topic for use in self._uses)
+
+    def open(self) -> None:
+        """Make the changelogs, where they are not there, and see that they fit.
+
+        Raises:
+            StateMismatchError: If one does not.
+            BrokerError: If the cluster refuses, or does not answer.
+        """
+        for use in self._uses:
+            self._changelogs[use.store] = ensure_changelog(
+                changelog_topic(self._application, use.store),
+                use.topic,
+                self._properties,
+                timeout=self._timeout,
+            )
+        self._restorer = Restorer(self._properties)
+
+    def close(self) -> None:
+        """Let go of all stores; only after those who use them have ended."""
+        with self._lock:
+            self._preparing.clear()
+        if self._restorer is not None:
+            self._restorer.close()
+        self._openers.shutdown(wait=True, cancel_futures=True)
+        for shard in self._shards.values():
+            shard.close()
+        self._shards.clear()
+
+    # --- partitions -----------------------------------------------------------------
+
+    @property
+    def restoring(self) -> frozenset[TopicPartition]:
+        """The partitions that wait for their state."""
+        return frozenset(self._preparing)
+
+    def remaining(self) -> int:
+        """Return how many changelog offsets are still to be read."""
+        return 0 if self._restorer is None else sum(self._restorer.remaining().values())
+
+    def assigned(self, starts: Mapping[TopicPartition, Start]) -> None:
+        """Prepare those of the partitions that have state."""
+        for tp, start in starts.items():
+            if tp.topic in self.topics:
+                with self._lock:
+                    self._preparing[tp] = start.epoch
+                self._openers.submit(self._prepare, tp, start)
+
+    def released(self, partitions: Iterable[TopicPartition]) -> None:
+        """Give up the preparation of partitions that are gone."""
+        for tp in partitions:
+            with self._lock:
+                gone = self._preparing.pop(tp, None)
+            if gone is not None and self._restorer is not None:
+                for use in self._uses_of(tp):
+                    self._restorer.withdraw(self._changelogs[use.store].topic, tp.partition)
+
+    def _uses_of(self, tp: TopicPartition) -> list[StoreUse]:
+        return [use for use in self._uses if use.topic == tp.topic]
+
+    # --- preparing ------------------------------------------------------------------
+
+    def _wants(self, tp: TopicPartition, start: Start) -> bool:
+        return self._preparing.get(tp) == start.epoch
+
+    def _prepare(self, tp: TopicPartition, start: Start) -> None:
+        shards: dict[str, Shard] = {}
+        try:
+            ends: dict[str, int] = {}
+            for use in self._uses_of(tp):
+                changelog = self._changelogs[use.store]
+                store = self._open_store(use, tp, start)
+                shards[use.store] = Shard(store, changelog.topic, tp.partition)
+                self._restore(store, changelog, tp, start)
+                ends[changelog.topic] = store.position
+            self._begin(tp, replace(start, state={**start.state, **ends}), shards)
+        except PartitionLostError:
+            _close(shards.values())
+        except BaseException as error:
+            _close(shards.values())
+            if self._wants(tp, start):
+                self._failed(error)
+
+    def _begin(self, tp: TopicPartition, start: Start, shards: Shards) -> None:
+        with self._lock:
+            if not self._wants(tp, start):
+                raise PartitionLostError(f"{tp} went while its state was restored")
+            for store, shard in shards.items():
+                self._shards[tp, store] = shard
+            # First the word to the actors: what was read before it would find no state.
+            self._ready(tp, start, shards)
+            del self._preparing[tp]
+
+    def _open_store(self, use: StoreUse, tp: TopicPartition, start: Start) -> Store:
+        if self._directory is None:
+            return MemoryStore()
+        return self._directory.open(
+            use.store,
+            tp.partition,
+            self._changelogs[use.store].identity,
+            given_up=lambda: not self._wants(tp, start),
+        )
+
+    def _restore(
+        self, store: Store, changelog: Changelog, tp: TopicPartition, start: Start
+    ) -> None:
+        target = start.state.get(changelog.topic)
+        if target is None:
+            self._restore_unknown(store, changelog, tp)
+            return
+        had = store.position
+        restored = self._read(store, changelog, tp, target)
+        self._log.info(
+            "state restored",
+            partition=str(tp),
+            changelog=changelog.topic,
+            records=restored.records,
+            had=had,
+            now=restored.position,
+        )
+
+    def _read(
+        self, store: Store, changelog: Changelog, tp: TopicPartition, target: int
+    ) -> Restored:
+        assert self._restorer is not None
+        return self._restorer.restore(store, changelog.topic, tp.partition, target).result()
+
+    def _restore_unknown(self, store: Store, changelog: Changelog, tp: TopicPartition) -> None:
+        """Restore where no commit says what the state is as of.
+
+        Raises:
+            StateMismatchError: If there is state and nobody has said what becomes of it.
+        """
+        assert self._restorer is not None
+        store.clear()
+        end = self._restorer.end_of(changelog.topic, tp.partition)
+        restored = self._read(store, changelog, tp, end)
+        if restored.records == 0 or self._settings.policy == "keep":
+            return
+        if self._settings.policy == "refuse":
+            raise StateMismatchError(
+                f"changelog {changelog.topic!r} has state for {tp}, but the group has no commit "
+                "of this app there that says what it is as of: its offsets were reset, expired "
+                "or committed by something else. Start once with --state keep to go on with that "
+                "state from where the offsets say, or with --state rebuild to delete it"
+            )
+        empty_changelog(changelog.topic, tp.partition, end, self._properties, self._timeout)
+        store.clear()
+        store.write({}, end)
+
+
+def _close(shards: Collection[Shard] | Iterable[Shard]) -> None:
+    for shard in shards:
+        shard.close()

@@ -5,10 +5,52 @@ from __future__ import annotations
 import gc
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 from sabot.actors import Backoff, RestartLimit
+from sabot.errors import ConfigurationError, nearest
 
-__all__ = ["WorkerSettings", "tune_process"]
+__all__ = ["StateSettings", "WorkerSettings", "tune_process"]
+
+
+@dataclass(frozen=True, slots=True)
+class StateSettings:
+    """Where and how steps keep state (``docs/state.md``).
+
+    Attributes:
+        store: ``memory``, restored from the changelog at each start, or ``rocksdb``, on
+            disk: a restart reads only what it has missed.
+        directory: Where stores on disk are; the workers of one machine share it.
+        policy: What to do with state that no commit of the app speaks of, as after a
+            reset of offsets: ``refuse`` to start, ``keep`` it, or ``rebuild`` it from
+            nothing.
+        standby_replicas: How many other workers keep a copy of each partition's state.
+
+    Raises:
+        ConfigurationError: For a value that is not allowed.
+    """
+
+    store: Literal["memory", "rocksdb"] = "memory"
+    directory: Path = Path("sabot-state")
+    policy: Literal["refuse", "keep", "rebuild"] = "refuse"
+    standby_replicas: int = 0
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("store", ("memory", "rocksdb")),
+            ("policy", ("refuse", "keep", "rebuild")),
+        ):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ConfigurationError(
+                    f"{name} of the state is {value!r}; allowed are "
+                    f"{', '.join(allowed)}{nearest(str(value), allowed)}"
+                )
+        if self.standby_replicas < 0:
+            raise ConfigurationError(
+                f"standby_replicas is {self.standby_replicas!r}; allowed is 0 or more"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +64,14 @@ class WorkerSettings:
         restart_limit: How often that may happen in which time.
         tune_process: Whether to set the interpreter up for a worker (`docs/operations.md`).
             For processes that are the worker's own.
+        state: Where and how steps keep state.
     """
 
     drain_timeout_seconds: float = 30.0
     restart_backoff: Backoff = field(default_factory=lambda: Backoff(min_seconds=1.0))
     restart_limit: RestartLimit = field(default_factory=RestartLimit)
     tune_process: bool = True
+    state: StateSettings = field(default_factory=StateSettings)
 
 
 def tune_process() -> None:
