@@ -7,26 +7,23 @@ request. Actors work on meanwhile; what they produce belongs to the next cut.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, Protocol
+from typing import Protocol
 
 from sabot.errors import ActorStoppedError, BrokerUnavailableError, CommitError
 from sabot.kafka.commits import CommitPoint
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
 from sabot.runtime.messages import Cut, CutReport, Resend
+from sabot.runtime.metadata import metadata_of
 from sabot.runtime.progress import Start
 from sabot.types import TopicPartition
 
-__all__ = ["Checkpoint", "Participant", "metadata_of", "start_of"]
-
-_METADATA_BYTES = 4096
-"""The broker's default for ``offset.metadata.max.bytes``; above it a commit is refused."""
+__all__ = ["Checkpoint", "Participant"]
 
 
 class Participant(Protocol):
@@ -241,41 +238,3 @@ def _last_word(one: Participant, question: Cut | Resend) -> CutReport | None:
         return one.ask(question).result(timeout=0)
     except (ActorStoppedError, FutureTimeoutError):
         return None
-
-
-def metadata_of(number: int, ahead: Mapping[str, int]) -> str:
-    """Return what is committed beside an offset: the cut, and branches that are ahead.
-
-    Where that is more than a broker takes, the branches are left out: after a restart
-    they then do again what they had done.
-
-    Example:
-        >>> metadata_of(7, {"to_kafka:b": 12})
-        '{"v":1,"cut":7,"ahead":{"to_kafka:b":12}}'
-    """
-    noted: dict[str, Any] = {"v": 1, "cut": number}
-    if ahead:
-        noted["ahead"] = dict(ahead)
-    text = json.dumps(noted, separators=(",", ":"))
-    if len(text.encode()) > _METADATA_BYTES:
-        return json.dumps({"v": 1, "cut": number}, separators=(",", ":"))
-    return text
-
-
-def start_of(offset: int, epoch: int, metadata: str) -> Start:
-    """Return where a partition starts, from its commit; foreign metadata says nothing.
-
-    Example:
-        >>> start_of(5, 1, '{"v":1,"cut":7,"ahead":{"b":12}}').ahead
-        {'b': 12}
-        >>> start_of(5, 1, "somebody else's").ahead
-        {}
-    """
-    try:
-        noted = json.loads(metadata) if metadata else {}
-    except ValueError:
-        noted = {}
-    ahead = noted.get("ahead", {}) if isinstance(noted, dict) and noted.get("v") == 1 else {}
-    if not isinstance(ahead, dict):
-        ahead = {}
-    return Start(offset, epoch, {k: v for k, v in ahead.items() if isinstance(v, int)})

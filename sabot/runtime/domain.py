@@ -18,11 +18,12 @@ from sabot.kafka.reader import KafkaReader, ReaderSettings
 from sabot.kafka.schema_topic import SchemaTopic
 from sabot.logs import get_logger
 from sabot.runtime.build import build_actor
-from sabot.runtime.checkpoint import Checkpoint, start_of
+from sabot.runtime.checkpoint import Checkpoint
 from sabot.runtime.compile import DomainPlan
 from sabot.runtime.feeder import Feeder
 from sabot.runtime.lane import Lane
 from sabot.runtime.messages import Assigned, Released, Work
+from sabot.runtime.metadata import start_of
 from sabot.runtime.producers import Producers
 from sabot.runtime.statistics import PipelineStatistics
 from sabot.runtime.userloop import UserLoop

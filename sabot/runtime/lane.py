@@ -11,7 +11,16 @@ from typing import Protocol
 
 from sabot.actors import ActorRef
 from sabot.errors import ActorStoppedError
-from sabot.runtime.messages import Assigned, Cut, CutReport, Released, Resend, Work
+from sabot.runtime.messages import (
+    Assigned,
+    Committed,
+    Cut,
+    CutReport,
+    Knock,
+    Released,
+    Resend,
+    Work,
+)
 from sabot.types import RawBatch, TopicPartition
 
 __all__ = ["Lane", "LaneActor"]
@@ -94,7 +103,7 @@ class Lane:
     def answers_soon(self) -> bool:
         """Whether the actor is between two messages, or comes there in a moment."""
         try:
-            self.ref.ask(Cut(0)).result(0.5)
+            self.ref.ask(Knock()).result(0.5)
         except (ActorStoppedError, FutureTimeoutError):
             return False
         return True
@@ -108,8 +117,8 @@ class Lane:
         except ActorStoppedError:
             return _now(self.actor, question)
 
-    def tell(self, note: Assigned | Released) -> None:
-        """Tell the actor of partitions that come or go; overtakes data."""
+    def tell(self, note: Assigned | Released | Committed) -> None:
+        """Tell the actor of partitions that come or go, or of a commit; overtakes data."""
         try:
             self.ref.signal(note)
         except ActorStoppedError:

@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from sabot.kafka.producer import Parcel
 from sabot.runtime.progress import Start
 from sabot.types import RawBatch, TopicPartition
 
-__all__ = ["Assigned", "Cut", "CutReport", "Released", "Resend", "Work"]
+__all__ = [
+    "Assigned",
+    "Committed",
+    "Cut",
+    "CutReport",
+    "Delta",
+    "Knock",
+    "Released",
+    "Resend",
+    "Work",
+]
+
+
+class Delta(Protocol):
+    """What changed in one partition of a changelog between two cuts."""
+
+    @property
+    def topic(self) -> str:
+        """The changelog topic."""
+        ...
+
+    @property
+    def partition(self) -> int:
+        """Its partition: that of the source partitions the state belongs to."""
+        ...
+
+    @property
+    def changes(self) -> Mapping[bytes, bytes | None]:
+        """Key to value; ``None`` deletes the key."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +77,29 @@ class Resend:
 
 
 @dataclass(frozen=True, slots=True)
+class Knock:
+    """Asks nothing; whoever answers is between two messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A cut is durable: what its report said may be folded into the local state.
+
+    Sent to every actor after each transaction that was committed, also to those that
+    reported no changes. A cut that is not committed is followed by none; its changes are
+    in the transaction of the next that is, and are then covered by that one's number.
+
+    Attributes:
+        number: The cut; it covers the reports of all cuts up to it.
+        ends: Changelog topic and partition to the next offset behind the last record of
+            its changes, for each that had some.
+    """
+
+    number: int
+    ends: Mapping[tuple[str, int], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CutReport:
     """An actor's answer to a cut.
 
@@ -54,7 +107,11 @@ class CutReport:
         positions: Branch to partition to (epoch, next offset): everything before it is
             finished, and its output is in ``parcels`` or has arrived.
         parcels: What was handed to producers and had not arrived when last looked at.
+        deltas: What changed in the actor's state since its report to the cut before, up to
+            just these positions. The checkpoint keeps them until a cut is committed, so
+            each change is reported once, in answer to a `Cut` and never to a `Resend`.
     """
 
     positions: Mapping[str, Mapping[TopicPartition, tuple[int, int]]]
     parcels: tuple[Parcel, ...]
+    deltas: tuple[Delta, ...] = ()

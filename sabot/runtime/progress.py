@@ -20,11 +20,16 @@ class Start:
         offset: The committed offset: the lowest of all branches.
         epoch: The assignment.
         ahead: Offsets of branches that were further than that; they skip up to there.
+        state: Changelog topic to the next offset, in the partition of the same number, that
+            the committed state ends at.
+        cut: The number of the cut it was committed by; 0 where none is known.
     """
 
     offset: int
     epoch: int
     ahead: Mapping[str, int] = field(default_factory=dict)
+    state: Mapping[str, int] = field(default_factory=dict)
+    cut: int = 0
 
 
 @dataclass(slots=True)

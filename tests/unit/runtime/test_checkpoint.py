@@ -17,7 +17,7 @@ from sabot.errors import (
 )
 from sabot.kafka.commits import CommitPoint
 from sabot.kafka.producer import Parcel
-from sabot.runtime.checkpoint import Checkpoint, metadata_of, start_of
+from sabot.runtime.checkpoint import Checkpoint
 from sabot.runtime.messages import Cut, CutReport, Resend
 from sabot.runtime.progress import Start
 from sabot.types import TopicPartition
@@ -381,24 +381,3 @@ def test_whoever_waits_for_another_cut_serves_commits_meanwhile() -> None:
     go_on.set()
     first.join(10)
     assert group.offsets == [{P0: 10}]
-
-
-def test_metadata_that_a_broker_would_refuse_leaves_the_branches_out() -> None:
-    ahead = {f"to_kafka:topic-{number}": number for number in range(1000)}
-    assert json.loads(metadata_of(3, ahead)) == {"v": 1, "cut": 3}
-
-
-@pytest.mark.parametrize(
-    ("metadata", "ahead"),
-    [
-        ("", {}),
-        ("not json", {}),
-        ("[1]", {}),
-        ('{"v":2,"ahead":{"a":1}}', {}),
-        ('{"v":1,"ahead":[1]}', {}),
-        ('{"v":1,"ahead":{"a":1,"b":"x"}}', {"a": 1}),
-        (metadata_of(1, {"a": 4}), {"a": 4}),
-    ],
-)
-def test_metadata_of_others_is_no_trouble(metadata: str, ahead: dict[str, int]) -> None:
-    assert start_of(5, 2, metadata) == Start(5, 2, ahead)
