@@ -28,6 +28,7 @@ __all__ = [
     "DeliveryError",
     "EncodeError",
     "FunctionResultError",
+    "HandlerStuckError",
     "InternalError",
     "MailboxFullError",
     "MissingDependencyError",
@@ -200,6 +201,13 @@ class FunctionResultError(ProcessingError, TypeError):
     """A step's function returned something the step cannot use.
 
     It is a mistake in the program, never the fault of a row: no error policy skips it.
+    """
+
+
+class HandlerStuckError(ProcessingError):
+    """User code holds a record past its time and cannot be interrupted.
+
+    Only the end of the process gets rid of it, whatever strategy was chosen.
     """
 
 
