@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sabot.actors import ActorStatistics, Backoff, RestartLimit, Supervision
     from sabot.api.stream import OutputStream, Stream
     from sabot.app.app import App
     from sabot.app.run import run
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         DeliveryError,
         EncodeError,
         FunctionResultError,
+        HandlerStuckError,
         InternalError,
         MailboxFullError,
         MissingDependencyError,
@@ -48,9 +50,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ActorError",
+    "ActorStatistics",
     "ActorStoppedError",
     "App",
     "AppLoadError",
+    "Backoff",
     "BrokerError",
     "BrokerUnavailableError",
     "CodecError",
@@ -61,6 +65,7 @@ __all__ = [
     "DeliveryError",
     "EncodeError",
     "FunctionResultError",
+    "HandlerStuckError",
     "InternalError",
     "MailboxFullError",
     "MissingDependencyError",
@@ -70,12 +75,14 @@ __all__ = [
     "PlanError",
     "ProcessingError",
     "Record",
+    "RestartLimit",
     "RestartLimitError",
     "SabotError",
     "SchemaMismatchError",
     "SchemaRegistryError",
     "SchemaRegistryUnavailableError",
     "Stream",
+    "Supervision",
     "TopicNotFoundError",
     "TopicPartition",
     "UnknownSchemaError",
@@ -84,10 +91,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ActorStatistics": "sabot.actors",
     "App": "sabot.app.app",
+    "Backoff": "sabot.actors",
     "OutputStream": "sabot.api.stream",
     "Record": "sabot.types",
+    "RestartLimit": "sabot.actors",
     "Stream": "sabot.api.stream",
+    "Supervision": "sabot.actors",
     "TopicPartition": "sabot.types",
     "run": "sabot.app.run",
 }

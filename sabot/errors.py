@@ -28,6 +28,7 @@ __all__ = [
     "DeliveryError",
     "EncodeError",
     "FunctionResultError",
+    "HandlerStuckError",
     "InternalError",
     "KeyMissingError",
     "MailboxFullError",
@@ -208,6 +209,13 @@ class FunctionResultError(ProcessingError, TypeError):
 
 class KeyMissingError(ProcessingError):
     """A row has no key, or not the record's, where state is kept by key; the row is bad."""
+
+
+class HandlerStuckError(ProcessingError):
+    """User code holds a record past its time and cannot be interrupted.
+
+    Only the end of the process gets rid of it, whatever strategy was chosen.
+    """
 
 
 class BrokerError(SabotError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from sabot.actors.actor import Actor
+from sabot.actors.budget import ByteBudget
 from sabot.actors.cell import ThreadCell
 from sabot.actors.envelope import Envelope
+from sabot.actors.group import Group
 from sabot.actors.mailbox import Bound, Mailbox
 from sabot.actors.ref import ActorRef
 from sabot.actors.statistics import ActorState, ActorStatistics
@@ -28,9 +30,11 @@ __all__ = [
     "ActorSystem",
     "Backoff",
     "Bound",
+    "ByteBudget",
     "Decision",
     "Envelope",
     "Escalation",
+    "Group",
     "Mailbox",
     "RestartLimit",
     "RestartWindow",

@@ -79,6 +79,15 @@ class Actor(Protocol):
         """
         return
 
+    def interrupt(self) -> None:
+        """Let go of what is in hand, which is not done then; it is given again.
+
+        Called by another thread where a sibling's failure has this actor begin anew
+        (`Group`); `restarted` follows between two messages. An actor that cannot
+        interrupt its work does nothing and begins anew after it.
+        """
+        return
+
     def stopping(self) -> None:
         """Close everything; the last call. An error here is escalated."""
         return

@@ -7,6 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from queue import Empty
 from typing import Any, Final
 
@@ -26,6 +27,13 @@ logger = logging.getLogger(__name__)
 _WAKE: Final = object()
 
 
+@dataclass(frozen=True, slots=True)
+class _Anew:
+    """Begin anew: a sibling has failed."""
+
+    error: Exception
+
+
 class ThreadCell:
     """One actor, its mailbox, its thread and the answer to its failures.
 
@@ -41,6 +49,8 @@ class ThreadCell:
         on_escalation: Called on the actor's thread with the cell and the error, before
             the actor's ``stopping``, so that an actor that hangs there is heard of all
             the same. At most once per cell.
+        on_restart: Called on the actor's thread before it waits for another try after a
+            failure of its own.
     """
 
     def __init__(
@@ -52,6 +62,7 @@ class ThreadCell:
         kind: str | None = None,
         clock: Clock | None = None,
         on_escalation: Callable[[ThreadCell, BaseException], None] | None = None,
+        on_restart: Callable[[ThreadCell, Exception], None] | None = None,
     ) -> None:
         self.name = actor.name
         self.kind = kind or type(actor).__name__
@@ -63,6 +74,7 @@ class ThreadCell:
         self._clock: Clock = clock or SystemClock()
         self._supervisor = Supervisor(actor.name, self.supervision, self._clock)
         self._on_escalation = on_escalation
+        self._on_restart = on_restart
         self._thread = threading.Thread(target=self._run, name=f"sabot-{actor.name}", daemon=True)
         self._ended = threading.Event()
         self._state = ActorState.STARTING
@@ -91,6 +103,17 @@ class ThreadCell:
             self.mailbox.signal(_WAKE)
         except ActorStoppedError:
             return
+
+    def begin_anew(self, error: Exception) -> None:
+        """Have the actor begin anew because of a sibling's failure, from any thread.
+
+        It counts as a restart, but not against the actor's own limit.
+        """
+        try:
+            self.mailbox.signal(_Anew(error))
+        except ActorStoppedError:
+            return
+        self._actor.interrupt()
 
     def stop(self, *, drain: bool = True, timeout: float | None = None) -> bool:
         """Stop the actor and wait for it.
@@ -200,6 +223,7 @@ class ThreadCell:
         if self._attempt(self._actor.receive, envelope.message):
             self._records_done += envelope.records
         self._in_hand_since = None
+        self.mailbox.settle()
 
     def _serve(self, envelope: Envelope) -> None:
         error = self._answer(envelope)
@@ -211,6 +235,8 @@ class ThreadCell:
         if envelope.message is _WAKE:
             return None
         reply = envelope.reply
+        if isinstance(envelope.message, _Anew):
+            return self._restart_with(envelope.message.error)
         if reply is not None and not reply.set_running_or_notify_cancel():
             return None
         try:
@@ -226,6 +252,15 @@ class ThreadCell:
         else:
             if reply is not None:
                 reply.set_result(answer)
+        return None
+
+    def _restart_with(self, error: Exception) -> Exception | None:
+        self._supervisor.restarts += 1
+        try:
+            if self._has_started:
+                self._actor.restarted(error)
+        except Exception as again:  # noqa: BLE001 - goes to the supervisor
+            return again
         return None
 
     def _attempt(self, work: Callable[..., object], *message: Any) -> bool:
@@ -263,6 +298,8 @@ class ThreadCell:
             self._abandon = True
         if decision.strategy is not Strategy.RESTART:
             return False
+        if decision.counts and self._on_restart is not None:
+            self._on_restart(self, error)
         self._back_off(decision.delay)
         if self._has_nothing_left():
             self._abandon = True

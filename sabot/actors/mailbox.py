@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from queue import Empty
 from typing import Any, NamedTuple
 
+from sabot.actors.budget import ByteBudget
 from sabot.actors.envelope import Envelope
 from sabot.clock import Clock, SystemClock
 from sabot.errors import ActorStoppedError, ConfigurationError, MailboxFullError
@@ -39,8 +40,9 @@ class Mailbox:
     pause their partitions by `is_full` and so do not pause and resume once per batch.
     `offer` itself goes by the bound alone.
 
-    **Counting.** A message stops counting when it is taken: the actor then has it in
-    hand. What a process holds is therefore the bound plus one message per actor.
+    **Counting.** A message stops counting against the bounds when it is taken: the actor
+    then has it in hand. Against a budget it counts until it is settled, or the next one is
+    taken.
 
     **Closing.** After `close` data is refused and control still passes, so that a cut can
     be made behind the last data; after `end` nothing passes.
@@ -51,6 +53,8 @@ class Mailbox:
     Args:
         max_records: Bound of the data lane in records.
         max_bytes: Bound of the data lane in bytes.
+        budget: Bytes it shares with other mailboxes, as a third bound. What finds no room
+            there is refused, too.
         clock: What timeouts are measured by.
         on_message: Called without arguments, by the sending thread and outside the lock,
             after each message and after `close`. An actor on an event loop is woken by it
@@ -73,6 +77,7 @@ class Mailbox:
         max_records: int,
         max_bytes: int,
         *,
+        budget: ByteBudget | None = None,
         clock: Clock | None = None,
         on_message: Callable[[], None] | None = None,
     ) -> None:
@@ -93,6 +98,8 @@ class Mailbox:
         self._control: deque[Envelope] = deque()
         self._records = 0
         self._bytes = 0
+        self._in_hand = 0
+        self._share = None if budget is None else budget.share()
         self._full = False
         self._closed = False
         self._ended = False
@@ -116,6 +123,16 @@ class Mailbox:
     def bytes(self) -> int:
         """Bytes waiting; control messages do not count."""
         return self._bytes
+
+    @property
+    def held(self) -> int:
+        """Bytes waiting and in hand, as a budget counts them."""
+        return self._bytes + self._in_hand
+
+    @property
+    def guaranteed(self) -> int:
+        """Bytes it may hold whatever the other mailboxes of its budget hold."""
+        return self._bound.bytes if self._share is None else self._share.guaranteed
 
     @property
     def has_control(self) -> bool:
@@ -235,6 +252,7 @@ class Mailbox:
                 more will come.
         """
         with self._lock:
+            self._settle()
             if not (self._control or self._data) and not self._closed:
                 self._await(self._arrived, self._has_any_or_closed, timeout)
             if self._control:
@@ -243,6 +261,11 @@ class Mailbox:
                 return self._pop()
             self._refuse_if(self._closed)
             raise Empty
+
+    def settle(self) -> None:
+        """Note that the message in hand is done; said by whoever takes."""
+        with self._lock:
+            self._settle()
 
     def take_control(self, timeout: float | None = None) -> Envelope:
         """Take the next control message and leave data where it is, closed or not.
@@ -275,7 +298,8 @@ class Mailbox:
             if dropped:
                 self._data = kept
                 self._records = sum(e.records for e in kept)
-                self._bytes = sum(e.size for e in kept)
+                freed, self._bytes = self._bytes, sum(e.size for e in kept)
+                self._give(freed - self._bytes)
                 self._reopen()
             return dropped
 
@@ -308,6 +332,9 @@ class Mailbox:
             self._closed = self._ended = True
             left = [*self._control, *self._clear()]
             self._control.clear()
+            self._in_hand = 0
+            if self._share is not None:
+                self._share.close()
             self._arrived.notify_all()
             self._room.notify_all()
         return left
@@ -327,9 +354,13 @@ class Mailbox:
                 return True
 
     def _fits(self, envelope: Envelope) -> bool:
-        if not self._data or (
+        share = self._share
+        if not self._data:
+            return share is None or share.take(envelope.size, anyway=True)
+        if (
             self._records + envelope.records <= self._bound.records
             and self._bytes + envelope.size <= self._bound.bytes
+            and (share is None or share.take(envelope.size))
         ):
             return True
         # Somebody is short of room now, whatever the depth: a taker has to say when
@@ -349,11 +380,25 @@ class Mailbox:
         envelope = self._data.popleft()
         self._records -= envelope.records
         self._bytes -= envelope.size
+        self._in_hand = envelope.size
         if self._full:
             self._reopen()
         return envelope
 
+    def _settle(self) -> None:
+        if self._in_hand:
+            self._give(self._in_hand)
+            self._in_hand = 0
+            if self._full:
+                self._reopen()
+
+    def _give(self, size: int) -> None:
+        if self._share is not None:
+            self._share.give(size)
+
     def _reopen(self) -> None:
+        if self._share is not None and self._data and self._share.is_tight():
+            return
         if self._records <= self._reopen_at.records and self._bytes <= self._reopen_at.bytes:
             self._full = False
             self._room.notify_all()
@@ -361,6 +406,7 @@ class Mailbox:
     def _clear(self) -> list[Envelope]:
         left = list(self._data)
         self._data.clear()
+        self._give(self._bytes)
         self._records = self._bytes = 0
         self._reopen()
         return left

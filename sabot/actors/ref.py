@@ -87,6 +87,10 @@ class ActorRef:
         """Wait until the actor has ended, and say whether it has."""
         return self._cell.join(timeout)
 
+    def stack(self) -> str:
+        """Return what the actor's thread is doing, as lines of a traceback."""
+        return self._cell.stack()
+
     def statistics(self) -> ActorStatistics:
         """Return how the actor is."""
         return self._cell.statistics()

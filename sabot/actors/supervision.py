@@ -7,8 +7,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
-from sabot.errors import ConfigurationError, FunctionResultError, InternalError, PlanError
+from sabot.actors.group import Group
+from sabot.errors import (
+    ConfigurationError,
+    FunctionResultError,
+    HandlerStuckError,
+    InternalError,
+    PlanError,
+)
 
 __all__ = [
     "Backoff",
@@ -19,6 +27,16 @@ __all__ = [
     "is_transient",
     "strategy_for",
 ]
+
+
+_HOPELESS = (
+    ConfigurationError,
+    FunctionResultError,
+    HandlerStuckError,
+    InternalError,
+    PlanError,
+)
+"""What is the same the next time, whatever a strategy says."""
 
 
 class Strategy(Enum):
@@ -150,8 +168,7 @@ def strategy_for(error: Exception) -> Strategy:
         >>> strategy_for(ConfigurationError("no such topic"))
         <Strategy.ESCALATE: 'escalate'>
     """
-    hopeless = (ConfigurationError, PlanError, FunctionResultError, InternalError)
-    if isinstance(error, hopeless) or getattr(error, "fatal", False):
+    if isinstance(error, _HOPELESS) or getattr(error, "fatal", False):
         return Strategy.ESCALATE
     return Strategy.RESTART
 
@@ -163,12 +180,18 @@ def is_transient(error: Exception) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
-    """How one actor is supervised.
+    """How one actor is supervised (`docs/supervision.md`).
 
     Attributes:
+        strategy: The answer to a failure: a `Strategy` or its name. Unset, a record its
+            policy fails for escalates and anything else restarts. A mistake in the
+            program escalates whatever it says, and what only needs time is tried again.
         backoff: The waits between attempts at the same work.
         limit: How many failures are borne; transient ones do not count.
-        classify: The strategy for an error that is not transient.
+        group: As a parent: what a child's restart means for its siblings; a `Group` or
+            its name.
+        timeout_seconds: How long one event or batch may be in hand; ``None`` for ever.
+        classify: The strategy for an error that is not transient, where none is set.
         transient: Which errors are nobody's fault and only need time.
         max_transient_seconds: How long transient failures may go on without one success
             before they escalate; ``None`` for ever.
@@ -177,19 +200,51 @@ class Supervision:
             everything else running.
 
     Raises:
-        ConfigurationError: If ``child_strategy`` is neither of the two.
+        ConfigurationError: If a value is not usable.
+
+    Example:
+        >>> Supervision("restart", limit=RestartLimit(count=2)).strategy
+        <Strategy.RESTART: 'restart'>
+        >>> Supervision("restart").answer(OSError("disk full"))
+        <Strategy.RESTART: 'restart'>
     """
 
+    strategy: Strategy | str | None = None
     backoff: Backoff = Backoff()
     limit: RestartLimit = RestartLimit()
+    group: Group | str = Group.ONE_FOR_ONE
+    timeout_seconds: float | None = None
     classify: Callable[[Exception], Strategy] = strategy_for
     transient: Callable[[Exception], bool] = is_transient
     max_transient_seconds: float | None = 300.0
     child_strategy: Strategy = Strategy.ESCALATE
 
     def __post_init__(self) -> None:
+        if self.strategy is not None:
+            object.__setattr__(self, "strategy", _member("strategy", Strategy, self.strategy))
+        object.__setattr__(self, "group", _member("group", Group, self.group))
+        if self.timeout_seconds is not None and not self.timeout_seconds > 0:
+            raise ConfigurationError(
+                f"timeout_seconds is {self.timeout_seconds!r}; allowed: a number above 0, or None"
+            )
         if self.child_strategy not in (Strategy.ESCALATE, Strategy.STOP):
             raise ConfigurationError(
                 f"child_strategy is ESCALATE or STOP, not {self.child_strategy!r}: "
                 f"a child has used up its restarts when its parent hears of it"
             )
+
+    def answer(self, error: Exception) -> Strategy:
+        """Return the strategy for an error that is not transient."""
+        if self.strategy is None:
+            return self.classify(error)
+        if isinstance(error, _HOPELESS):
+            return Strategy.ESCALATE
+        return Strategy(self.strategy)
+
+
+def _member(name: str, kind: type[Enum], given: object) -> Any:
+    try:
+        return kind(given)
+    except ValueError:
+        allowed = ", ".join(repr(each.value) for each in kind)
+        raise ConfigurationError(f"{name} is {given!r}; allowed: {allowed}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sabot.actors.supervision import RestartWindow, Strategy, Supervision
 from sabot.clock import Clock
@@ -35,11 +35,14 @@ class Decision:
         strategy: What to do.
         error: The error to escalate, where the strategy is that.
         delay: Seconds to wait, where the strategy is a restart.
+        counts: Whether it is a failure of the actor's own, and not one that only needs
+            time.
     """
 
     strategy: Strategy
     error: Exception
     delay: float = 0.0
+    counts: bool = True
 
 
 class Supervisor:
@@ -72,7 +75,7 @@ class Supervisor:
         self.last_error = first_line(error)
         if self._settings.transient(error):
             decision = self._decide_transient(error)
-        elif (strategy := self._settings.classify(error)) is Strategy.RESTART:
+        elif (strategy := self._settings.answer(error)) is Strategy.RESTART:
             decision = self._count(error)
         else:
             decision = Decision(strategy, error)
@@ -94,7 +97,7 @@ class Supervisor:
         longest = self._settings.max_transient_seconds
         lasted = now - self._transient_since
         if longest is None or lasted < longest:
-            return self._restart(error)
+            return replace(self._restart(error), counts=False)
         cause = self._transient_cause or error
         return self._give_up(
             f"actor {self._name!r} had no success for {lasted:.0f} s (at most {longest:g} s); "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sabot.actors.actor import Actor
 from sabot.actors.cell import ThreadCell
+from sabot.actors.group import Group
 from sabot.actors.mailbox import Mailbox
 from sabot.actors.ref import ActorRef
 from sabot.actors.statistics import ActorStatistics
@@ -50,9 +51,13 @@ class ActorSystem:
 
     Args:
         clock: What all actors take time from.
+        group: What the restart of a root means for the other roots.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(
+        self, clock: Clock | None = None, *, group: Group | str = Group.ONE_FOR_ONE
+    ) -> None:
+        self._group = Group(group)
         self._clock: Clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._places: dict[str, _Place] = {}
@@ -103,6 +108,7 @@ class ActorSystem:
             kind=kind,
             clock=self._clock,
             on_escalation=self._escalated,
+            on_restart=self._restarting,
         )
         ref = ActorRef(cell)
         with self._lock:
@@ -207,6 +213,16 @@ class ActorSystem:
     def _snapshot(self) -> list[_Place]:
         with self._lock:
             return list(self._places.values())
+
+    def _restarting(self, cell: ThreadCell, error: Exception) -> None:
+        place = self._places[cell.name]
+        above = place.parent
+        group = self._group if above is None else Group(above.cell.supervision.group)
+        if group is Group.ONE_FOR_ONE:
+            return
+        siblings = {p.cell.name: p.cell for p in self._snapshot() if p.parent is above}
+        for name in group.others(list(siblings), cell.name):
+            siblings[name].begin_anew(error)
 
     def _escalated(self, cell: ThreadCell, error: BaseException) -> None:
         place = self._places[cell.name]

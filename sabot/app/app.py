@@ -6,6 +6,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sabot.api.stream import OutputStream, Stream
@@ -15,8 +16,10 @@ from sabot.plan.nodes import AgentNode
 from sabot.plan.outputs import Output, current_collection
 
 if TYPE_CHECKING:
+    from sabot.actors import ActorStatistics, Supervision
     from sabot.runtime.settings import WorkerSettings
     from sabot.runtime.statistics import WorkerStatistics
+    from sabot.runtime.user_actor import UserActor
     from sabot.runtime.worker import Worker
 
 __all__ = ["App"]
@@ -42,6 +45,8 @@ class App:
             Workers with the same id share the work.
         broker: ``"host:port"``, several with commas, or ``"embedded://"``.
         settings: How its worker behaves.
+        supervision: What becomes of an actor that fails, and of those beside it
+            (`docs/supervision.md`); the one of ``settings`` unless given.
 
     Raises:
         ConfigurationError: If the id or the broker is not usable.
@@ -59,6 +64,7 @@ class App:
         broker: str = "localhost:9092",
         *,
         settings: WorkerSettings | None = None,
+        supervision: Supervision | None = None,
     ) -> None:
         if not isinstance(id, str) or not id.strip():
             raise ConfigurationError(f"an app's id must be a text that is not empty; got {id!r}")
@@ -67,7 +73,8 @@ class App:
         self.id = id
         self._owner = _Owner(id)
         self.broker = broker
-        self.settings = settings
+        self.settings = _with_supervision(settings, supervision)
+        self._actors: list[UserActor] = []
         self._outputs: list[Output] = []
         self._tasks: list[Callable[[], Any]] = []
         self._worker: Worker | None = None
@@ -157,6 +164,47 @@ class App:
 
         return decorate
 
+    def actor(
+        self,
+        function: Callable[[Any], Any] | None = None,
+        *,
+        name: str | None = None,
+        capacity: int = 1000,
+        supervision: Supervision | None = None,
+    ) -> Any:
+        """Make an actor of a function: it gets one message at a time, from anywhere.
+
+        Steps, agents and tasks reach it by what this returns: ``tell`` sends a message,
+        ``ask`` (in coroutines ``await ask_async``) awaits what the function returns.
+        Messages are in memory and no part of a checkpoint.
+
+        Args:
+            function: What is called with each message, on a thread of the actor's own, or
+                on the app's event loop where it is a coroutine function.
+            name: What logs and statistics call it; the function's name by default.
+            capacity: Messages that wait at most.
+            supervision: What becomes of it when it raises; the app's unless given.
+
+        Example:
+            >>> app = App("billing")
+            >>> @app.actor
+            ... def price_of(item):
+            ...     return {"tea": 3}[item]
+            >>> price_of
+            <actor 'price_of'>
+        """
+        from sabot.runtime.user_actor import UserActor
+
+        def decorate(body: Callable[[Any], Any]) -> UserActor:
+            label = str(name or getattr(body, "__name__", type(body).__name__))
+            if any(known.name == label for known in self._actors):
+                raise PlanError(f"app {self.id!r} has an actor {label!r} already; give it a name")
+            made = UserActor(body, label, capacity=capacity, supervision=supervision)
+            self._actors.append(made)
+            return made
+
+        return decorate if function is None else decorate(function)
+
     def task(self, function: Handler) -> Handler:
         """Run a function beside the pipelines, from start to stop.
 
@@ -177,6 +225,11 @@ class App:
         """The functions that run beside the pipelines."""
         return tuple(self._tasks)
 
+    @property
+    def declared_actors(self) -> Sequence[UserActor]:
+        """What `actor` has made."""
+        return tuple(self._actors)
+
     def explain(self) -> str:
         """Return the plans of all outputs as text, sources first."""
         return explain([output.node for output in self.outputs])
@@ -193,7 +246,17 @@ class App:
         """Return a new worker for what has been defined."""
         from sabot.runtime.worker import Worker
 
-        return Worker(self.outputs, name=self.id, tasks=self.tasks, settings=self.settings)
+        return Worker(
+            self.outputs,
+            name=self.id,
+            tasks=self.tasks,
+            actors=self.declared_actors,
+            settings=self.settings,
+        )
+
+    def hosted_by(self, worker: Worker | None) -> None:
+        """Note which worker runs the app, for `statistics` and `actors`."""
+        self._worker = worker
 
     def run(self) -> None:
         """Run until a signal comes or all sources have ended, on the main thread.
@@ -233,8 +296,31 @@ class App:
             raise worker.failure
 
     def statistics(self) -> WorkerStatistics | None:
-        """Return how the running worker is; ``None`` while none runs."""
-        return None if self._worker is None else self._worker.statistics()
+        """Return how the running worker is; ``None`` while none runs.
+
+        A frozen value; may be asked for by any thread.
+        """
+        worker = self._worker
+        return None if worker is None else worker.statistics()
+
+    def actors(self) -> tuple[ActorStatistics, ...]:
+        """Return how each actor of the running worker is; empty while none runs.
+
+        Pipelines, agents and the app's own actors, in the order they were started. Frozen
+        values; may be asked for by any thread.
+        """
+        worker = self._worker
+        return () if worker is None else worker.actors()
+
+
+def _with_supervision(
+    settings: WorkerSettings | None, supervision: Supervision | None
+) -> WorkerSettings | None:
+    if supervision is None:
+        return settings
+    from sabot.runtime.settings import WorkerSettings
+
+    return replace(settings or WorkerSettings(), supervision=supervision)
 
 
 def _warn_of_agent(function: Callable[..., Any], topic: str, label: str) -> None:

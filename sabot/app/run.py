@@ -72,7 +72,14 @@ def _run_all(collection: Collection) -> None:
         return
     for output in waiting:
         app.add(OutputStream(output))
-    worker = Worker(waiting, name=app.id, tasks=app.tasks, settings=app.settings)
+    worker = Worker(
+        waiting,
+        name=app.id,
+        tasks=app.tasks,
+        actors=app.declared_actors,
+        settings=app.settings,
+    )
+    app.hosted_by(worker)
     _finish(worker, worker.run())
 
 

@@ -61,7 +61,10 @@ def serve(target: Target, drain_timeout: float | None) -> int:
     settings = (target.app.settings if target.app is not None else None) or WorkerSettings()
     if drain_timeout is not None:
         settings = replace(settings, drain_timeout_seconds=drain_timeout)
-    worker = Worker(target.outputs, name=target.name, tasks=tasks, settings=settings)
+    actors = target.app.declared_actors if target.app is not None else ()
+    worker = Worker(target.outputs, name=target.name, tasks=tasks, actors=actors, settings=settings)
+    if target.app is not None:
+        target.app.hosted_by(worker)
     code = worker.run()
     if worker.failure is not None:
         click.echo(describe_failure(worker.failure), err=True)

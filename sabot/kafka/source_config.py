@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, cast
 
+from sabot.actors import Supervision
 from sabot.codecs import Codec, create_codec
 from sabot.errors import ConfigurationError, nearest
 from sabot.kafka.embedded import is_embedded, resolve_bootstrap
@@ -107,6 +108,8 @@ class KafkaSourceConfig:
         connect_timeout_seconds: How long an unreachable broker or a missing topic may
             take to become an error.
         transient: Exceptions of steps that will pass, and are retried under any policy.
+        supervision: What becomes of the actor that reads it when it fails; the app's
+            unless given.
         retry_topic: A topic whose records come in beside those of ``topic``: dead letters
             sent back by ``sabot dlq replay``. Each takes only the branches that have the
             step it failed in. It is read from its beginning.
@@ -145,6 +148,7 @@ class KafkaSourceConfig:
     batch_size: int = DEFAULT_BATCH_SIZE
     connect_timeout_seconds: float = 10.0
     transient: tuple[type[BaseException], ...] = ()
+    supervision: Supervision | None = None
     retry_topic: str | None = None
     key_codec_type: str | Codec | None = None
     key_codec_options: Mapping[str, Any] | None = None
@@ -399,3 +403,7 @@ def _check_policy(config: KafkaSourceConfig) -> None:
     for kind in config.transient:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise ConfigurationError(f"transient has {kind!r}; allowed: classes of exceptions")
+    if config.supervision is not None and not isinstance(config.supervision, Supervision):
+        raise ConfigurationError(
+            f"supervision is {config.supervision!r}; allowed: a sabot.Supervision"
+        )

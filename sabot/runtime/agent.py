@@ -17,7 +17,13 @@ from typing import Any, Final
 
 from sabot.actors import Actor
 from sabot.codecs import Codec
-from sabot.errors import ActorStoppedError, InternalError, PlanError
+from sabot.errors import (
+    ActorStoppedError,
+    HandlerStuckError,
+    InternalError,
+    PlanError,
+    ProcessingError,
+)
 from sabot.kafka.dead_letter import send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
@@ -34,6 +40,10 @@ from sabot.types import RawBatch, TopicPartition
 __all__ = ["AgentActor"]
 
 _RESEND_SECONDS: Final = 60.0
+_SLOW_SECONDS: Final = 30.0
+"""A handler that has had one event for so long is named, and again each time."""
+_LETTING_GO_SECONDS: Final = 5.0
+"""How long a cancelled handler has to end; one that blocks the loop never will."""
 
 
 class AgentActor(Actor):
@@ -47,6 +57,7 @@ class AgentActor(Actor):
         dead_letters: The producer and topic for dead letters.
         application: What dead letters name.
         loop: Where the handler runs.
+        timeout: Seconds the handler may have one event; ``None`` for ever.
     """
 
     def __init__(
@@ -59,6 +70,7 @@ class AgentActor(Actor):
         dead_letters: Callable[[ErrorPolicy], tuple[KafkaProducer, str]],
         application: str,
         loop: UserLoop,
+        timeout: float | None = None,
     ) -> None:
         if scan.codec is None:
             raise PlanError(f"agent {name!r} needs a source of records")
@@ -70,6 +82,7 @@ class AgentActor(Actor):
         self.topics = frozenset({scan.topic} if scan.topic else ())
         self.batch_size = int(getattr(scan.node.source, "batch_size", 1000))
         self.records_in = 0
+        self._handled = 0
         self.records_out: dict[str, int] = {}
         self.skipped_count = 0
         self.dead_letter_count = 0
@@ -80,6 +93,7 @@ class AgentActor(Actor):
         self._dead_letters = dead_letters
         self._application = application
         self._loop = loop
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._progress = Progress(name)
         self._outstanding: list[Parcel] = []
@@ -94,6 +108,8 @@ class AgentActor(Actor):
         self._failure: BaseException | None = None
         self._news = threading.Event()
         self._abandoned = False
+        self._interrupted = False
+        self._slow_until = _SLOW_SECONDS
         self._log = get_logger("sabot.agent").bind(agent=name)
 
     # --- messages -------------------------------------------------------------------
@@ -132,13 +148,70 @@ class AgentActor(Actor):
         self._abandoned = True
         self._news.set()
 
+    def interrupt(self) -> None:
+        """Have the handler begin anew; the event in hand is handed out again."""
+        self._interrupted = True
+        self._news.set()
+
+    def restarted(self, error: Exception) -> None:  # noqa: ARG002 - any is the same
+        """End the handler, where one runs: the next event starts a new one."""
+        self._interrupted = False
+        self._let_go()
+
     def stopping(self) -> None:
         """End the handler."""
+        self._loop.wake(self._dismiss)
+
+    @property
+    def records_done(self) -> int:
+        """Events finished, and records that a policy passed."""
+        feed = self._feed
+        return self._handled + (0 if feed is None else feed.finished)
+
+    @property
+    def in_hand_seconds(self) -> float | None:
+        """How long the handler has had its event; ``None`` without one."""
+        feed = self._feed
+        return None if feed is None else feed.in_hand_seconds
+
+    def _dismiss(self) -> asyncio.Task[None] | None:
+        """Cancel the handler, on the loop; what it has in hand is not finished."""
         stream, handler = self._stream, self._handler
+        self._stream = self._handler = None
+        # First the stream: a handler that swallows the cancellation must not go on.
         if stream is not None:
-            self._loop.wake(stream.close)
+            stream.retire()
         if handler is not None:
-            self._loop.wake(handler.cancel)
+            handler.cancel()
+        return handler
+
+    def _let_go(self) -> None:
+        """Cancel the handler and wait until it has ended.
+
+        Raises:
+            HandlerStuckError: If it does not end.
+        """
+        if self._handler is None:
+            return
+
+        async def end() -> bool:
+            handler = self._dismiss()
+            if handler is not None:
+                _, running = await asyncio.wait([handler], timeout=_LETTING_GO_SECONDS)
+                return not running
+            return True
+
+        ended = self._loop.submit(end)
+        try:
+            done = ended.result(timeout=2 * _LETTING_GO_SECONDS)
+        except FutureTimeoutError:
+            done = False
+        if not done:
+            raise HandlerStuckError(
+                f"the handler of agent {self.name!r} neither takes a cancellation nor comes back",
+                step=self.name,
+                where=self._where(),
+            )
 
     def branch_names(self, topic: str) -> list[str]:
         """An agent is one branch."""
@@ -264,27 +337,80 @@ class AgentActor(Actor):
                 stream.acknowledge()
                 if not await stream.wait_for_events():
                     return
-        except asyncio.CancelledError:
-            self._handler = None
         except BaseException as error:
-            self._handler = None
-            self._failure = error
-            self._news.set()
+            # One that was dismissed is nobody's business any more.
+            if self._handler is asyncio.current_task():
+                self._handler = None
+                self._failure = error
+                self._news.set()
 
     def _await(self, feed: Feed) -> None:
+        self._slow_until = _SLOW_SECONDS
         while True:
-            self._news.wait()
+            self._news.wait(self._patience())
             self._news.clear()
             if self._abandoned:
                 raise ActorStoppedError(f"agent {self.name!r} was stopped with events in hand")
-            if self._failure is not None:
+            self._judge_time(feed)
+            if self._interrupted:
+                self._interrupted = False
+                self._let_go()
+                self._give(feed)
+            elif self._failure is not None:
                 self._judge_failure(feed, self._failure)
                 self._give(feed)
             elif feed.finished >= len(feed.values):
                 return
 
+    def _patience(self) -> float:
+        return min(1.0, (self._timeout or _SLOW_SECONDS) / 4)
+
+    def _judge_time(self, feed: Feed) -> None:
+        """Name a handler that is slow; let go of an event that has had its time.
+
+        Raises:
+            ProcessingError: For such an event, which is not finished: no policy passes it.
+        """
+        seconds = feed.in_hand_seconds
+        if seconds is None or self._failure is not None:
+            self._slow_until = _SLOW_SECONDS
+            return
+        if seconds < self._slow_until - _SLOW_SECONDS:
+            self._slow_until = _SLOW_SECONDS  # the event is another one by now
+        if self._timeout is not None and seconds >= self._timeout:
+            where = self._where()
+            self._let_go()
+            raise self._given_up(f"had {where} in hand for {seconds:.1f} s", where)
+        if seconds >= self._slow_until:
+            self._slow_until = seconds + _SLOW_SECONDS
+            self._log.warning(
+                "handler is slow; nothing behind its event is committed",
+                where=self._where(),
+                seconds=round(seconds, 1),
+            )
+
+    def _given_up(self, what: str, where: str | None) -> ProcessingError:
+        error = ProcessingError(
+            f"the handler of agent {self.name!r} {what}; the event is not finished and is read "
+            f"again",
+            step=self.name,
+            where=where,
+        )
+        error.fatal = True
+        return error
+
+    def _where(self) -> str | None:
+        """Return the place of the event in hand."""
+        feed, raw = self._feed, self._raw
+        if feed is None or raw is None or feed.taken <= feed.finished:
+            return None
+        return raw.where(self._numbers[feed.taken - 1])
+
     def _judge_failure(self, feed: Feed, error: BaseException) -> None:
         """Apply the policy to the event the handler raised for; raise where it must stop."""
+        if isinstance(error, asyncio.CancelledError):
+            where = self._where()
+            raise self._given_up(f"was cancelled with {where or 'nothing'} in hand", where)
         if not isinstance(error, Exception):
             raise error
         if isinstance(error, PlanError | InternalError) or feed.taken == feed.finished:
@@ -327,6 +453,7 @@ class AgentActor(Actor):
                 self._progress.advance(tp, raw.epochs[tp], offset)
                 if self._progress.ahead.get(tp, offset + 1) <= offset:
                     del self._progress.ahead[tp]
+            self._handled += len(raw)
             self._raw, self._feed, self._numbers = None, None, ()
         self.on_finished()
 

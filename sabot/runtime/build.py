@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sabot.actors import Strategy, Supervision
 from sabot.codecs import Codec, create_codec
 from sabot.codecs.memory import LearningCodec
 from sabot.errors import PlanError
@@ -31,12 +32,13 @@ __all__ = ["build_actor", "build_flow", "scan_step"]
 Owns = Callable[[TopicPartition, int], bool]
 
 
-def scan_step(scan: Scan, schemas: SchemaTopic | None = None) -> ScanStep:
+def scan_step(scan: Scan, schemas: SchemaTopic | None = None, *, resumes: bool = False) -> ScanStep:
     """Return a scan with its codec and error policy.
 
     Args:
         scan: The scan.
         schemas: Where what its codec infers is remembered; without it, nowhere.
+        resumes: Whether its policy also holds for a batch that fails as a whole.
     """
     source: Any = scan.source
     codec: Codec | None = None
@@ -49,7 +51,7 @@ def scan_step(scan: Scan, schemas: SchemaTopic | None = None) -> ScanStep:
         codec.remember(schemas.of(topic, codec.name))
     if hasattr(source, "record_columns") and source.record_columns().names:
         incoming = Incoming(source.record_columns(), topic, scan.name)
-    return ScanStep(scan, topic, codec, ErrorPolicy.of(source), incoming)
+    return ScanStep(scan, topic, codec, ErrorPolicy.of(source, resumes=resumes), incoming)
 
 
 def build_flow(
@@ -57,6 +59,8 @@ def build_flow(
     effects: Effects,
     writer: Callable[[Write], Writer],
     schemas: SchemaTopic | None = None,
+    *,
+    resumes: bool = False,
 ) -> Flow:
     """Return the flow that ends in these nodes."""
     steps: dict[int, Node] = {}
@@ -64,7 +68,7 @@ def build_flow(
     for end in ends:
         for node in ancestors(end):
             if isinstance(node, Scan):
-                scans.setdefault(id(node), scan_step(node, schemas))
+                scans.setdefault(id(node), scan_step(node, schemas, resumes=resumes))
             else:
                 steps[id(node)] = node
     operators = {key: build_operator(node) for key, node in steps.items() if is_step(node)}
@@ -96,6 +100,7 @@ def build_actor(
     application: str,
     loop: UserLoop,
     schemas: SchemaTopic | None = None,
+    supervision: Supervision | None = None,
 ) -> PipelineActor | AgentActor:
     """Return the actor of a pipeline; its sinks' producers are made on the way.
 
@@ -107,10 +112,13 @@ def build_actor(
         application: What dead letters name.
         loop: Where an agent's handler runs.
         schemas: Where inferred schemas are remembered. An agent infers none.
+        supervision: What its user asks for.
     """
+    supervision = supervision or Supervision()
+    resumes = supervision.strategy is Strategy.RESUME
     letters: dict[int, tuple[KafkaProducer, str]] = {}
     for scan in plan.scans:
-        policy = ErrorPolicy.of(scan.source)
+        policy = ErrorPolicy.of(scan.source, resumes=resumes)
         producer = producers.dead_letters(scan.source, policy)
         if producer is not None and policy.dead_letter_topic is not None:
             letters[hash(policy)] = (producer, policy.dead_letter_topic)
@@ -123,11 +131,12 @@ def build_actor(
         return AgentActor(
             plan.name,
             agent,
-            scan_step(plan.scans[0]),
+            scan_step(plan.scans[0], resumes=resumes),
             owns=owns,
             dead_letters=dead_letters,
             application=application,
             loop=loop,
+            timeout=supervision.timeout_seconds,
         )
 
     def writer(node: Write) -> Writer:
@@ -135,10 +144,11 @@ def build_actor(
             raise PlanError(f"{node.name!r} writes to {node.sink.title}, which no worker can")
         return Writer(node.sink, producers.of(node.sink), node.name)
 
+    ends = [output.node for output in plan.outputs]
     sizes = [getattr(scan.source, "batch_size", 1000) for scan in plan.scans]
     return PipelineActor(
         plan.name,
-        lambda actor: build_flow([output.node for output in plan.outputs], actor, writer, schemas),
+        lambda actor: build_flow(ends, actor, writer, schemas, resumes=resumes),
         owns=owns,
         may_finish=may_finish,
         dead_letters=dead_letters,

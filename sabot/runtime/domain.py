@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from sabot.actors import ActorSystem, Mailbox, Supervision
+from sabot.actors import ActorSystem, ByteBudget, Mailbox, Supervision
 from sabot.errors import ActorStoppedError, CommitError, PlanError, SabotError
 from sabot.kafka.commits import CommitPoint
 from sabot.kafka.reader import KafkaReader, ReaderSettings
@@ -24,8 +24,10 @@ from sabot.runtime.feeder import Feeder
 from sabot.runtime.lane import Lane
 from sabot.runtime.messages import Assigned, Released, Work
 from sabot.runtime.metadata import start_of
+from sabot.runtime.observed import pipeline_statistics
 from sabot.runtime.producers import Producers
 from sabot.runtime.statistics import PipelineStatistics
+from sabot.runtime.supervising import cell_supervision, supervision_of
 from sabot.runtime.userloop import UserLoop
 from sabot.types import RawBatch, TopicPartition
 
@@ -45,6 +47,8 @@ class Domain:
         application: What dead letters and client ids name.
         system: Where actors live.
         loop: Where agents' handlers run.
+        budget: The bytes mailboxes share.
+        supervision: What holds for actors that have none of their own.
         on_end: Called once, from any thread, when the domain cannot go on (with the
             error) or has come to the end of its bounded sources (with ``None``).
     """
@@ -56,6 +60,8 @@ class Domain:
         application: str,
         system: ActorSystem,
         loop: UserLoop,
+        budget: ByteBudget,
+        supervision: Supervision | None = None,
         on_end: Callable[[Domain, BaseException | None], None],
     ) -> None:
         self.plan = plan
@@ -72,7 +78,7 @@ class Domain:
         self._reader = self._make_reader()
         self._schemas = self._make_schemas()
         self._feeder: Feeder | None = None
-        self.lanes = self._make_lanes(loop)
+        self.lanes = self._make_lanes(loop, budget, supervision)
         self.checkpoint = Checkpoint(
             self.lanes,
             producers=self.producers.all,
@@ -112,9 +118,13 @@ class Domain:
             timeout=max(source.connect_timeout_seconds for source in sources),
         )
 
-    def _make_lanes(self, loop: UserLoop) -> list[Lane]:
+    def _make_lanes(
+        self, loop: UserLoop, budget: ByteBudget, default: Supervision | None
+    ) -> list[Lane]:
         lanes: list[Lane] = []
+        most_bytes = min(_MAILBOX_BYTES, budget.total)
         for plan in self.plan.pipelines:
+            supervision = supervision_of(plan, default)
             actor = build_actor(
                 plan,
                 owns=self._owns,
@@ -123,11 +133,13 @@ class Domain:
                 application=self._application,
                 loop=loop,
                 schemas=self._schemas,
+                supervision=supervision,
             )
             actor.on_finished = self._finished.set
-            mailbox = Mailbox(max(4 * actor.batch_size, 2000), _MAILBOX_BYTES)
-            ref = self._system.spawn(actor, mailbox, supervision=Supervision(), kind=actor.kind)
-            lanes.append(Lane(actor, ref))
+            mailbox = Mailbox(max(4 * actor.batch_size, 2000), most_bytes, budget=budget)
+            runs_by = cell_supervision(supervision)
+            ref = self._system.spawn(actor, mailbox, supervision=runs_by, kind=actor.kind)
+            lanes.append(Lane(actor, ref, supervision))
             for output in plan.outputs:
                 output.runner = self
         return lanes
@@ -389,24 +401,5 @@ class Domain:
         return self._reader.has_opened
 
     def statistics(self) -> list[PipelineStatistics]:
-        """Return how each actor is."""
-        return [_statistics(lane) for lane in self.lanes]
-
-
-def _statistics(lane: Lane) -> PipelineStatistics:
-    actor, seen = lane.actor, lane.ref.statistics()
-    return PipelineStatistics(
-        name=actor.name,
-        kind=actor.kind,
-        state=seen.state.value,
-        records_in=actor.records_in,
-        records_out=dict(actor.records_out),
-        skipped=actor.skipped_count,
-        dead_lettered=actor.dead_letter_count,
-        restarts=seen.restarts,
-        last_error=seen.last_error,
-        depth=seen.depth,
-        depth_bound=seen.depth_bound,
-        bytes=seen.bytes,
-        in_hand_seconds=seen.in_hand_seconds,
-    )
+        """Return how each pipeline is."""
+        return [pipeline_statistics(lane) for lane in self.lanes]

@@ -28,12 +28,21 @@ class Feed:
         skip: Whether an event, by its number, must not be handed out any more.
         taken: How many have been handed out.
         finished: How many of those are finished.
+        since: When the last one was handed out, by ``time.perf_counter``.
     """
 
     values: Sequence[Any]
     skip: Callable[[int], bool]
     taken: int = 0
     finished: int = 0
+    since: float = 0.0
+
+    @property
+    def in_hand_seconds(self) -> float | None:
+        """How long the event in hand has been there; ``None`` without one."""
+        if self.taken <= self.finished:
+            return None
+        return time.perf_counter() - self.since
 
     def acknowledge(self) -> None:
         """Finish what has been handed out."""
@@ -84,6 +93,15 @@ class EventStream(AsyncIterator[Any]):
         self._closed = True
         self._more.set()
 
+    def retire(self) -> None:
+        """End the iteration without finishing what is in hand.
+
+        For a handler that is cancelled: one that swallows the cancellation and asks for
+        the next event has not finished the one before.
+        """
+        self._feed = None
+        self.close()
+
     @property
     def has_events(self) -> bool:
         """Whether there is something to hand out."""
@@ -96,8 +114,7 @@ class EventStream(AsyncIterator[Any]):
         feed = self._feed
         if feed is not None:
             feed.finished = feed.taken
-            now = time.perf_counter()
-            if now > self._suspend_at:
+            if time.perf_counter() > self._suspend_at:
                 await asyncio.sleep(0)
                 self._suspend_at = time.perf_counter() + _SLICE_SECONDS
         while True:
@@ -107,6 +124,7 @@ class EventStream(AsyncIterator[Any]):
                     number = feed.taken
                     feed.taken = number + 1
                     if not feed.skip(number):
+                        feed.since = time.perf_counter()
                         return feed.values[number]
                     feed.finished = feed.taken
                 self._settle(feed)

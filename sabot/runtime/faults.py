@@ -148,7 +148,8 @@ def run_step(
         faults: list[RowFault] = []
         _bisect(operator, batch, error, policy, (good, faults))
         if (
-            len(faults) == batch.num_rows >= _WHOLE_BATCH
+            not policy.resumes
+            and len(faults) == batch.num_rows >= _WHOLE_BATCH
             and len({type(f.error) for f in faults}) == 1
         ):
             raise _batch_fault(operator, batch, error) from error

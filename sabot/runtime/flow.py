@@ -139,6 +139,7 @@ class Flow:
         self._operators = operators
         self._effects = effects
         self._in_hand: InHand | None = None
+        self._failed: RawBatch | None = None
         self._retry_topics = {
             scan.topic for scan in scans if getattr(scan.node.source, "is_retry", False)
         }
@@ -159,7 +160,8 @@ class Flow:
 
         Raises:
             ProcessingError: With a true ``fatal`` where a policy says to fail; the
-                positions say what was finished before.
+                positions say what was finished before. Given the same batch again, it
+                goes on behind that.
             TransientFaultError, BatchFaultError: Give the same batch again later; branches that
                 have finished it are not run again.
         """
@@ -172,10 +174,13 @@ class Flow:
             if number in hand.finished or not branch.reads(topic):
                 continue
             choose = self._meant_for[number] if topic in self._retry_topics else None
+            if raw is self._failed:
+                choose = _both(choose, branch.progress.beyond)
             part, memo = hand.part(number, branch.progress, choose)
             failures += self._run(branch, part, topic, memo)
             hand.finished.add(number)
         self._in_hand = None
+        self._failed = raw if failures else None
         if failures:
             raise fatal(failures[0])
 
@@ -462,6 +467,12 @@ class Flow:
         if not stale:
             return batch
         return keep(batch, lambda tp, _: tp not in stale)
+
+
+def _both(
+    first: Callable[[RawBatch], RawBatch] | None, second: Callable[[RawBatch], RawBatch]
+) -> Callable[[RawBatch], RawBatch]:
+    return second if first is None else lambda raw: second(first(raw))
 
 
 def _above(node: Terminal) -> Node:

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Protocol
 
-from sabot.actors import ActorRef
+from sabot.actors import ActorRef, Supervision
 from sabot.errors import ActorStoppedError
 from sabot.runtime.messages import (
     Assigned,
@@ -46,6 +46,16 @@ class LaneActor(Protocol):
         """Whether it has a batch in hand."""
         ...
 
+    @property
+    def records_done(self) -> int:
+        """Records it is through with, those that a policy passed included."""
+        ...
+
+    @property
+    def in_hand_seconds(self) -> float | None:
+        """How long it has had its event; known to actors that answer themselves."""
+        ...
+
     def branch_names(self, topic: str) -> Sequence[str]: ...
     def report(self) -> CutReport: ...
     def receive_control(self, message: object) -> object: ...
@@ -57,11 +67,19 @@ class Lane:
 
     What the mailbox refuses waits here, in order, and counts as "full": the reader holds
     at most one batch per actor that way.
+
+    Args:
+        actor: The actor.
+        ref: Its address.
+        supervision: What its user has asked for.
     """
 
-    def __init__(self, actor: LaneActor, ref: ActorRef) -> None:
+    def __init__(
+        self, actor: LaneActor, ref: ActorRef, supervision: Supervision | None = None
+    ) -> None:
         self.actor = actor
         self.ref = ref
+        self.supervision = supervision or Supervision()
         self.name = actor.name
         # The reader hands over while whoever drains looks whether all is done.
         self._lock = threading.Lock()
@@ -78,7 +96,9 @@ class Lane:
     def send(self, work: Work) -> None:
         """Hand over a raw batch, in pieces the actor asked for."""
         with self._lock:
-            for piece in _pieces(work, self.actor.batch_size):
+            # So that one in hand and one waiting are within what is guaranteed.
+            most_bytes = max(1, self.ref.mailbox.guaranteed // 2)
+            for piece in _pieces(work, self.actor.batch_size, most_bytes):
                 if self._overflow or not self._offer(piece):
                     self._overflow.append(piece)
 
@@ -146,15 +166,15 @@ def _now(actor: LaneActor, question: Cut | Resend) -> Future[CutReport]:
     return answer
 
 
-def _pieces(work: Work, most: int) -> list[Work]:
+def _pieces(work: Work, most: int, most_bytes: int) -> list[Work]:
     raw = work.raw
-    if len(raw) <= most or raw.columns is not None:
+    if (len(raw) <= most and raw.size <= most_bytes) or raw.columns is not None:
         return [work]
     pieces: list[Work] = []
-    for first in range(0, len(raw), most):
-        records = raw.records[first : first + most]
-        values = raw.values[first : first + most]
-        last = first + most >= len(raw)
+    for first, end in _spans(raw, most, most_bytes):
+        records = raw.records[first:end]
+        values = raw.values[first:end]
+        last = end >= len(raw)
         reached: dict[TopicPartition, int] = {}
         if last:
             reached.update(raw.next_offsets)
@@ -166,3 +186,17 @@ def _pieces(work: Work, most: int) -> list[Work]:
         epochs = {tp: raw.epochs[tp] for tp in reached}
         pieces.append(Work(RawBatch(records, values, reached, epochs, None, size), work.topic))
     return pieces
+
+
+def _spans(raw: RawBatch, most: int, most_bytes: int) -> list[tuple[int, int]]:
+    """Return first and end of pieces within both bounds, or of one record each."""
+    spans: list[tuple[int, int]] = []
+    first, size = 0, 0
+    for number, value in enumerate(raw.values):
+        more = 0 if value is None else len(value)
+        if number > first and (number - first >= most or size + more > most_bytes):
+            spans.append((first, number))
+            first, size = number, 0
+        size += more
+    spans.append((first, len(raw)))
+    return spans

@@ -56,6 +56,7 @@ class PipelineActor(Actor):
         self._may_finish = may_finish
         self.held: frozenset[TopicPartition] = frozenset()
         self.records_in = 0
+        self.records_done = 0
         self.records_out: dict[str, int] = {}
         self.skipped_count = 0
         self.dead_letter_count = 0
@@ -88,6 +89,7 @@ class PipelineActor(Actor):
         finally:
             self.held = self.flow.held_partitions()
         self._in_hand = None
+        self.records_done += len(raw)
         self.on_finished()
         # A parcel keeps the raw batch it was made of alive.
         self._prune()
@@ -126,6 +128,11 @@ class PipelineActor(Actor):
     def is_busy(self) -> bool:
         """Whether it has a batch in hand."""
         return self._in_hand is not None
+
+    @property
+    def in_hand_seconds(self) -> float | None:
+        """Unknown here: its cell knows how long it has had its batch."""
+        return None
 
     def abandon(self) -> None:
         """Nothing to do: a batch in hand ends by itself, and is then not committed."""

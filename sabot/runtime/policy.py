@@ -38,6 +38,7 @@ class ErrorPolicy:
         dead_letter_topic: Where dead letters go.
         sample_rate: The share of skipped records that are logged.
         transient: Further exception classes that only need time.
+        resumes: Whether it also holds for a batch that fails as a whole.
     """
 
     policy: str | None = None
@@ -46,9 +47,10 @@ class ErrorPolicy:
     dead_letter_topic: str | None = None
     sample_rate: float = 0.1
     transient: tuple[type[BaseException], ...] = ()
+    resumes: bool = False
 
     @classmethod
-    def of(cls, source: Any) -> ErrorPolicy:
+    def of(cls, source: Any, *, resumes: bool = False) -> ErrorPolicy:
         """Read the policy of a source's configuration; a source without one has defaults."""
         if not hasattr(source, "error_handling_policy"):
             return cls()
@@ -59,6 +61,7 @@ class ErrorPolicy:
             dead_letter_topic=source.dead_letter_topic,
             sample_rate=source.error_sample_rate,
             transient=tuple(getattr(source, "transient", ())),
+            resumes=resumes,
         )
 
     def verdict(self, stage: Stage) -> Verdict:

@@ -93,6 +93,18 @@ class Progress:
         if known is None or known < (epoch, offset):
             self.positions[tp] = (epoch, offset)
 
+    def beyond(self, raw: RawBatch) -> RawBatch:
+        """Return what of a raw batch stands at or behind the positions.
+
+        For a batch that is taken up again after it failed at some record.
+        """
+        done = {
+            tp: (0, known[1])
+            for tp in raw.next_offsets
+            if (known := self.positions.get(tp)) is not None and known[0] == raw.epochs[tp]
+        }
+        return without_rows(raw, done) if done else raw
+
     def remaining(self, raw: RawBatch) -> RawBatch:
         """Return what of a raw batch this branch has to do now; asked once for each.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from sabot.actors import Backoff, RestartLimit
+from sabot.actors import Backoff, ByteBudget, RestartLimit, Supervision
 from sabot.errors import ConfigurationError, nearest
 
 __all__ = ["StateSettings", "WorkerSettings", "tune_process"]
@@ -62,6 +62,12 @@ class WorkerSettings:
         restart_backoff: The waits before a domain is begun again after the broker failed
             it.
         restart_limit: How often that may happen in which time.
+        supervision: What holds for actors that have none of their own, and how they
+            stand together (`docs/supervision.md`).
+        mailbox_bytes: Bytes that may wait for all actors together; half of it is kept in
+            equal parts, so that a slow actor starves no other.
+        blocked_loop_seconds: After how long a blocked event loop is named in a warning;
+            ``None`` looks at no loop.
         tune_process: Whether to set the interpreter up for a worker (`docs/operations.md`).
             For processes that are the worker's own.
         state: Where and how steps keep state.
@@ -70,8 +76,19 @@ class WorkerSettings:
     drain_timeout_seconds: float = 30.0
     restart_backoff: Backoff = field(default_factory=lambda: Backoff(min_seconds=1.0))
     restart_limit: RestartLimit = field(default_factory=RestartLimit)
+    supervision: Supervision | None = None
+    mailbox_bytes: int = 256 * 1024 * 1024
+    blocked_loop_seconds: float | None = 5.0
     tune_process: bool = True
     state: StateSettings = field(default_factory=StateSettings)
+
+    def __post_init__(self) -> None:
+        ByteBudget(self.mailbox_bytes)  # wrong here or nowhere
+        if self.blocked_loop_seconds is not None and not self.blocked_loop_seconds > 0:
+            raise ConfigurationError(
+                f"blocked_loop_seconds is {self.blocked_loop_seconds!r}; allowed: a number "
+                f"above 0, or None"
+            )
 
 
 def tune_process() -> None:

@@ -56,3 +56,9 @@ class WorkerStatistics:
     """``topic[partition]`` to the last offset committed here."""
     checkpoints: int = 0
     """Checkpoints that were committed."""
+    mailbox_bytes: int = 0
+    """Bytes that wait in all mailboxes or are in hand."""
+    mailbox_bytes_bound: int = 0
+    """The most that may be: the setting ``mailbox_bytes``."""
+    loop_blocked_seconds: float | None = None
+    """For how long the event loop has been blocked, where it is."""

@@ -38,6 +38,11 @@ class UserLoop:
         """Whether there is a loop."""
         return self._ready.is_set()
 
+    @property
+    def current(self) -> asyncio.AbstractEventLoop | None:
+        """The loop, while there is one."""
+        return self._loop
+
     def submit(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Future[Any]:
         """Run a coroutine on the loop, from another thread.
 

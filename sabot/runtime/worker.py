@@ -7,6 +7,7 @@ starts the worker: the main thread for the command line, or a host's loop.
 from __future__ import annotations
 
 import asyncio
+import math
 import queue
 import threading
 import time
@@ -14,7 +15,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sabot.actors import ActorRef, ActorSystem, RestartWindow
+from sabot.actors import (
+    ActorRef,
+    ActorStatistics,
+    ActorSystem,
+    ByteBudget,
+    Group,
+    RestartWindow,
+    Strategy,
+    Supervision,
+)
 from sabot.errors import (
     BrokerError,
     ConfigurationError,
@@ -29,10 +39,17 @@ from sabot.plan.outputs import Output
 from sabot.runtime.compile import DomainPlan, compile_outputs
 from sabot.runtime.domain import Domain
 from sabot.runtime.exit_codes import ExitCode, exit_code
+from sabot.runtime.hand_watch import HandWatch
+from sabot.runtime.lane import Lane
+from sabot.runtime.lookout import Lookout
+from sabot.runtime.loop_watch import LoopWatch
+from sabot.runtime.observed import actor_statistics
 from sabot.runtime.settings import WorkerSettings, tune_process
 from sabot.runtime.signals import handle_signals
 from sabot.runtime.statistics import PipelineStatistics, WorkerStatistics
+from sabot.runtime.supervising import supervision_of
 from sabot.runtime.tasks import TaskGroup
+from sabot.runtime.user_actor import UserActor
 from sabot.runtime.userloop import UserLoop
 
 __all__ = ["Worker", "WorkerSettings", "run_outputs"]
@@ -46,6 +63,8 @@ class _Ended:
 
     domain: Domain
     error: BaseException | None
+    stopped: bool = False
+    """Whether its actor's strategy was to stop it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +72,8 @@ class _Failed:
     """Something else has failed for good."""
 
     error: BaseException
+    ends: bool = True
+    """Whether the worker ends by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,7 @@ class Worker:
         name: Names clients, dead letters and logs: the app's id.
         tasks: Functions to run beside the pipelines; coroutine functions on the user
             loop, others on a thread each.
+        actors: The users' own actors; started before what may send to them.
         settings: How to behave.
 
     Raises:
@@ -82,6 +104,7 @@ class Worker:
         *,
         name: str,
         tasks: Sequence[Task] = (),
+        actors: Sequence[UserActor] = (),
         settings: WorkerSettings | None = None,
     ) -> None:
         if not outputs and not tasks:
@@ -94,8 +117,16 @@ class Worker:
         self._outputs = list(outputs)
         self._settings = settings or WorkerSettings()
         self._plans = compile_outputs(self._outputs)
+        self._actors = list(actors)
+        self._supervision = self._settings.supervision or Supervision()
+        for plan in self._plans:
+            for pipeline in plan.pipelines:
+                supervision_of(pipeline, self._supervision)  # wrong here or nowhere
         self._loop = UserLoop()
-        self._system = ActorSystem()
+        self._system = ActorSystem(group=self._supervision.group)
+        self._budget = ByteBudget(self._settings.mailbox_bytes)
+        self._loop_watch = LoopWatch(self._loop, self._settings.blocked_loop_seconds or math.inf)
+        self._lookout = self._make_lookout()
         self._tasks = TaskGroup(tasks, self._loop, self._task_failed)
         self._events: queue.SimpleQueue[_Ended | _Failed | _Stop] = queue.SimpleQueue()
         self._domains: dict[int, Domain] = {}
@@ -108,6 +139,14 @@ class Worker:
         self._supervisor: threading.Thread | None = None
         self._log = get_logger("sabot.worker").bind(app=name)
         self._system.on_escalation(self._escalated)
+
+    def _make_lookout(self) -> Lookout:
+        def lanes() -> list[Lane]:
+            return [lane for domain in list(self._domains.values()) for lane in domain.lanes]
+
+        hands = HandWatch(lanes, lambda lane, error: self._escalated(lane.ref, error))
+        every = min(1.0, (self._settings.blocked_loop_seconds or math.inf) / 4)
+        return Lookout([self._loop_watch.look, hands.look], every=every)
 
     # --- running --------------------------------------------------------------------
 
@@ -186,6 +225,9 @@ class Worker:
             self._done.set()
 
     def _host(self) -> int:
+        self._lookout.start()
+        for actor in self._actors:
+            actor.spawn(self._system, self._loop, budget=self._budget, default=self._supervision)
         for plan in self._plans:
             error = self._begin(plan)
             if error is not None:
@@ -193,18 +235,24 @@ class Worker:
         self._tasks.start()
         if self._state == "starting":
             self._state = "running"
-        while True:
-            event = self._events.get()
-            if isinstance(event, _Stop):
-                self._log.info("stopping", reason=event.reason)
-                return self._drain()
-            if isinstance(event, _Failed):
+        code: int | None = None
+        while code is None:
+            code = self._handle(self._events.get())
+        return code
+
+    def _handle(self, event: _Ended | _Failed | _Stop) -> int | None:
+        """Act on what has happened; return an exit code to end the worker."""
+        if isinstance(event, _Stop):
+            self._log.info("stopping", reason=event.reason)
+            return self._drain()
+        if isinstance(event, _Failed):
+            if event.ends:
                 return self._finish_failed(event.error)
-            if self._domains.get(id(event.domain.plan)) is not event.domain:
-                continue
-            code = self._domain_ended(event)
-            if code is not None:
-                return code
+            self.failure = self.failure or event.error
+            return None
+        if self._domains.get(id(event.domain.plan)) is not event.domain:
+            return None
+        return self._domain_ended(event)
 
     def _begin(self, plan: DomainPlan) -> BaseException | None:
         """Start a domain; return why it cannot be started."""
@@ -215,6 +263,8 @@ class Worker:
                 application=self.name,
                 system=self._system,
                 loop=self._loop,
+                budget=self._budget,
+                supervision=self._supervision,
                 on_end=lambda ended, error: self._events.put(_Ended(ended, error)),
             )
             self._domains[id(plan)] = domain
@@ -233,6 +283,8 @@ class Worker:
             if not complete:
                 return self._finish_failed(self._system_failure() or _unfinished(plan))
             return self._drain() if not self._domains else None
+        if event.stopped:
+            return self._stop_domains(event)
         if not self._may_begin_again(plan, error):
             return self._finish_failed(self._cause(plan, error))
         event.domain.close()
@@ -250,6 +302,34 @@ class Worker:
         again = self._begin(plan)
         if again is not None:
             self._events.put(_Ended(self._domains[id(plan)], again))
+        return None
+
+    def _stop_domains(self, event: _Ended) -> int | None:
+        """End a domain, and those its group takes along; what is left goes on.
+
+        The worker's exit code says later that there was a failure.
+        """
+        assert event.error is not None
+        first = event.domain
+        plans = [id(plan) for plan in self._plans if id(plan) in self._domains]
+        group = Group(self._supervision.group)
+        chosen = {id(first.plan)}
+        if group is Group.ONE_FOR_ALL:
+            chosen.update(plans)
+        elif group is Group.REST_FOR_ONE:
+            chosen.update(plans[plans.index(id(first.plan)) :])
+        if chosen.issuperset(plans):
+            return self._finish_failed(event.error)
+        self.failure = self.failure or event.error
+        for plan in reversed([plan for plan in plans if plan in chosen]):
+            domain = self._domains.pop(plan)
+            domain.salvage()
+            domain.close()
+            self._log.error(
+                "domain stopped; the worker goes on without it",
+                group=domain.name,
+                error=_text(event.error),
+            )
         return None
 
     def _may_begin_again(self, plan: DomainPlan, error: BaseException) -> bool:
@@ -295,10 +375,14 @@ class Worker:
 
     def _escalated(self, ref: ActorRef, error: BaseException) -> None:
         for domain in list(self._domains.values()):
-            if any(lane.ref is ref or lane.name == ref.name for lane in domain.lanes):
-                self._events.put(_Ended(domain, error))
-                return
-        self._events.put(_Failed(error))
+            for lane in domain.lanes:
+                if lane.ref is ref or lane.name == ref.name:
+                    stopped = _stops(lane.supervision, error)
+                    self._events.put(_Ended(domain, error, stopped))
+                    return
+        own = next((actor for actor in self._actors if actor.name == ref.name), None)
+        ends = own is None or not _stops(own.supervision or self._supervision, error)
+        self._events.put(_Failed(error, ends))
 
     def _task_failed(self, error: BaseException) -> None:
         self._events.put(_Failed(error))
@@ -312,9 +396,10 @@ class Worker:
         complete = True
         for domain in list(self._domains.values()):
             complete &= domain.drain(max(0.5, deadline - time.monotonic()))
+        self._system.stop(max(0.5, deadline - time.monotonic()))
         self._close_all()
         failure = self._system_failure()
-        if failure is not None and not complete:
+        if failure is not None and (not complete or self.failure is not None):
             return self._finish_failed(failure)
         if not complete:
             self._log.error(
@@ -345,6 +430,7 @@ class Worker:
         for domain in reversed(list(self._domains.values())):
             domain.close()
         self._system.stop(5.0, drain=False)
+        self._lookout.stop()
 
     # --- seen from outside ----------------------------------------------------------
 
@@ -359,8 +445,29 @@ class Worker:
             checkpoints += domain.checkpoint.count
         seconds = time.monotonic() - self._started_at if self._started_at else 0.0
         return WorkerStatistics(
-            self.name, self._state, seconds, tuple(pipelines), committed, checkpoints
+            self.name,
+            self._state,
+            seconds,
+            tuple(pipelines),
+            committed,
+            checkpoints,
+            mailbox_bytes=self._budget.used,
+            mailbox_bytes_bound=self._budget.total,
+            loop_blocked_seconds=self._loop_watch.blocked_seconds,
         )
+
+    def actors(self) -> tuple[ActorStatistics, ...]:
+        """Return how each actor is, in order of start; may be called from any thread."""
+        lanes = [lane for domain in list(self._domains.values()) for lane in domain.lanes]
+        seen = {lane.name: actor_statistics(lane) for lane in lanes}
+        return tuple(seen.get(each.name, each) for each in self._system.statistics())
+
+
+def _stops(supervision: Supervision, error: BaseException) -> bool:
+    """Whether an error stops an actor alone: a strategy is for exceptions of the usual kind."""
+    if supervision.strategy is not Strategy.STOP or not isinstance(error, Exception):
+        return False
+    return supervision.answer(error) is Strategy.STOP
 
 
 def _text(error: BaseException) -> str:
