@@ -363,6 +363,11 @@ class KafkaReader:
             self._paused = frozenset()
         self._paused -= set(found)
         self._port.assigned(starts)
+        # Before the first record of what has to wait is fetched.
+        waiting = self._port.blocked(found)
+        if waiting:
+            consumer.pause(self._as_client(waiting))
+            self._paused |= waiting
 
     def _resolve(self, partitions: Sequence[TopicPartition]) -> Positions:
         """Decide where partitions start, topic by topic."""

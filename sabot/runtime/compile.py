@@ -31,7 +31,7 @@ from sabot.plan.nodes import (
     ancestors,
 )
 from sabot.plan.outputs import Output
-from sabot.runtime.stateful_plan import check_stateful
+from sabot.runtime.stateful_plan import StoreUse, check_stateful, stores_of
 
 __all__ = ["DomainPlan", "PipelinePlan", "build_operator", "compile_outputs", "is_step", "topic_of"]
 
@@ -79,6 +79,17 @@ class DomainPlan:
     def sources(self) -> list[Any]:
         """The configurations of all sources."""
         return [scan.source for pipeline in self.pipelines for scan in pipeline.scans]
+
+    @property
+    def stores(self) -> list[StoreUse]:
+        """What its steps keep, and by which topics' partitions."""
+        ends = [output.node for pipeline in self.pipelines for output in pipeline.outputs]
+        return stores_of(ends)
+
+    @property
+    def stateful(self) -> bool:
+        """Whether any of its steps keeps state."""
+        return bool(self.stores)
 
     @property
     def bounded(self) -> bool:

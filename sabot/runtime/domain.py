@@ -10,6 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
 from sabot.actors import ActorSystem, ByteBudget, Mailbox, Supervision
 from sabot.errors import ActorStoppedError, CommitError, PlanError, SabotError
@@ -20,16 +21,23 @@ from sabot.logs import get_logger
 from sabot.runtime.build import build_actor
 from sabot.runtime.checkpoint import Checkpoint
 from sabot.runtime.compile import DomainPlan
+from sabot.runtime.domain_state import DomainState
 from sabot.runtime.feeder import Feeder
 from sabot.runtime.lane import Lane
 from sabot.runtime.messages import Assigned, Released, Work
 from sabot.runtime.metadata import start_of
 from sabot.runtime.observed import pipeline_statistics
 from sabot.runtime.producers import Producers
+from sabot.runtime.progress import Start
+from sabot.runtime.settings import StateSettings
 from sabot.runtime.statistics import PipelineStatistics
 from sabot.runtime.supervising import cell_supervision, supervision_of
 from sabot.runtime.userloop import UserLoop
+from sabot.state import Shard
 from sabot.types import RawBatch, TopicPartition
+
+if TYPE_CHECKING:
+    from sabot.state.directory import StateDirectory
 
 __all__ = ["Domain"]
 
@@ -49,6 +57,8 @@ class Domain:
         loop: Where agents' handlers run.
         budget: The bytes mailboxes share.
         supervision: What holds for actors that have none of their own.
+        state: Where and how its steps keep state.
+        directory: Where that is on disk; ``None`` for memory.
         on_end: Called once, from any thread, when the domain cannot go on (with the
             error) or has come to the end of its bounded sources (with ``None``).
     """
@@ -62,6 +72,8 @@ class Domain:
         loop: UserLoop,
         budget: ByteBudget,
         supervision: Supervision | None = None,
+        state: StateSettings | None = None,
+        directory: StateDirectory | None = None,
         on_end: Callable[[Domain, BaseException | None], None],
     ) -> None:
         self.plan = plan
@@ -77,6 +89,7 @@ class Domain:
         self.producers = Producers(application)
         self._reader = self._make_reader()
         self._schemas = self._make_schemas()
+        self._state = self._make_state(state or StateSettings(), directory)
         self._feeder: Feeder | None = None
         self.lanes = self._make_lanes(loop, budget, supervision)
         self.checkpoint = Checkpoint(
@@ -118,6 +131,24 @@ class Domain:
             timeout=max(source.connect_timeout_seconds for source in sources),
         )
 
+    def _make_state(
+        self, settings: StateSettings, directory: StateDirectory | None
+    ) -> DomainState | None:
+        uses = self.plan.stores
+        if not uses or self._reader is None:
+            return None
+        sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
+        return DomainState(
+            uses,
+            application=self._application,
+            properties=sources[0].client_properties(),
+            settings=settings,
+            directory=directory,
+            timeout=max(source.connect_timeout_seconds for source in sources),
+            ready=self._begins,
+            failed=self._end,
+        )
+
     def _make_lanes(
         self, loop: UserLoop, budget: ByteBudget, default: Supervision | None
     ) -> list[Lane]:
@@ -157,6 +188,8 @@ class Domain:
             default=10.0,
         )
         self.producers.check(timeout)
+        if self._state is not None:
+            self._state.open()
         self._keeper.start()
         if self._reader is not None:
             self._reader.start()
@@ -226,16 +259,21 @@ class Domain:
         for lane in reversed(self.lanes):
             lane.actor.abandon()
             lane.ref.stop(drain=False, timeout=timeout)
-        if self._schemas is not None:
-            self._schemas.close()
-        left = self.producers.close(timeout)
-        if left:
-            self._log.warning("records without a delivery report at the end", records=left)
+        self._close_clients(timeout)
         if self._keeper.is_alive() and threading.current_thread() is not self._keeper:
             self._keeper.join(timeout)
         for plan in self.plan.pipelines:
             for output in plan.outputs:
                 output.runner = None
+
+    def _close_clients(self, timeout: float) -> None:
+        if self._state is not None:
+            self._state.close()
+        if self._schemas is not None:
+            self._schemas.close()
+        left = self.producers.close(timeout)
+        if left:
+            self._log.warning("records without a delivery report at the end", records=left)
 
     def commit_now(self, timeout: float) -> None:
         """Make a checkpoint now; for sources that do not commit by themselves.
@@ -313,6 +351,8 @@ class Domain:
             return frozenset(partitions)
         full: set[str] = set()
         held: set[TopicPartition] = set()
+        if self._state is not None:
+            held |= self._state.restoring
         for lane in self.lanes:
             if lane.is_full():
                 full |= lane.actor.topics
@@ -340,11 +380,23 @@ class Domain:
     def assigned(self, positions: Mapping[TopicPartition, tuple[int, int, str]]) -> None:
         """Tell the actors where partitions start."""
         starts = {tp: start_of(*position) for tp, position in positions.items()}
+        if self._state is not None:
+            self._state.assigned(starts)
+            waiting = self._state.topics
+            starts = {tp: start for tp, start in starts.items() if tp.topic not in waiting}
         self.checkpoint.begin(starts)
         for lane in self.lanes:
             lane.tell(Assigned(starts))
         if starts:
             self._log.info("partitions assigned", partitions=[str(tp) for tp in sorted(starts)])
+
+    def _begins(self, tp: TopicPartition, start: Start, shards: Mapping[str, Shard]) -> None:
+        """Let a partition begin whose state is restored."""
+        self.checkpoint.begin({tp: start})
+        placed = {(store, tp): shard for store, shard in shards.items()}
+        for lane in self.lanes:
+            lane.tell(Assigned({tp: start}, placed))
+        self._log.info("partition assigned, its state restored", partition=str(tp))
 
     def revoking(self, partitions: Collection[TopicPartition]) -> None:
         """Commit what is finished before the partitions go."""
@@ -362,6 +414,8 @@ class Domain:
 
     def released(self, partitions: Collection[TopicPartition], *, lost: bool) -> None:
         """Tell the actors that partitions are gone."""
+        if self._state is not None:
+            self._state.released(partitions)
         self.checkpoint.forget(partitions)
         for lane in self.lanes:
             lane.tell(Released(frozenset(partitions)))

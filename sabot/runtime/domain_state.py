@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sabot.errors import PartitionLostError, StateMismatchError
@@ -19,27 +19,20 @@ from sabot.kafka.restore import Restored, Restorer
 from sabot.logs import get_logger
 from sabot.runtime.progress import Start
 from sabot.runtime.settings import StateSettings
+from sabot.runtime.stateful_plan import StoreUse
 from sabot.state import MemoryStore, Shard, Store
 from sabot.types import TopicPartition
 
 if TYPE_CHECKING:
     from sabot.state.directory import StateDirectory
 
-__all__ = ["DomainState", "StoreUse"]
+__all__ = ["DomainState"]
 
 _OPENERS = 16
 """How many partitions are prepared at once; each mostly waits for the broker."""
 
 Shards = Mapping[str, Shard]
 Ready = Callable[[TopicPartition, Start, Shards], None]
-
-
-@dataclass(frozen=True, slots=True)
-class StoreUse:
-    """A store, and the topic whose partitions it is kept by."""
-
-    store: str
-    topic: str
 
 
 class DomainState:

@@ -57,7 +57,6 @@ class LaneActor(Protocol):
         ...
 
     def branch_names(self, topic: str) -> Sequence[str]: ...
-    def report(self) -> CutReport: ...
     def receive_control(self, message: object) -> object: ...
     def abandon(self) -> None: ...
 
@@ -155,12 +154,9 @@ class Lane:
 def _now(actor: LaneActor, question: Cut | Resend) -> Future[CutReport]:
     answer: Future[CutReport] = Future()
     try:
-        if isinstance(question, Resend):
-            report = actor.receive_control(question)
-            assert isinstance(report, CutReport)
-            answer.set_result(report)
-        else:
-            answer.set_result(actor.report())
+        report = actor.receive_control(question)
+        assert isinstance(report, CutReport)
+        answer.set_result(report)
     except Exception as error:
         answer.set_exception(error)
     return answer

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from sabot.kafka.producer import Parcel
 from sabot.runtime.progress import Start
+from sabot.state import Delta, Shard
 from sabot.types import RawBatch, TopicPartition
 
 __all__ = [
@@ -15,31 +15,11 @@ __all__ = [
     "Committed",
     "Cut",
     "CutReport",
-    "Delta",
     "Knock",
     "Released",
     "Resend",
     "Work",
 ]
-
-
-class Delta(Protocol):
-    """What changed in one partition of a changelog between two cuts."""
-
-    @property
-    def topic(self) -> str:
-        """The changelog topic."""
-        ...
-
-    @property
-    def partition(self) -> int:
-        """Its partition: that of the source partitions the state belongs to."""
-        ...
-
-    @property
-    def changes(self) -> Mapping[bytes, bytes | None]:
-        """Key to value; ``None`` deletes the key."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +32,15 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """Partitions begin; comes before any of their records."""
+    """Partitions begin; comes before any of their records.
+
+    Attributes:
+        starts: Where.
+        shards: What steps keep for them, by store and partition.
+    """
 
     starts: Mapping[TopicPartition, Start]
+    shards: Mapping[tuple[str, TopicPartition], Shard] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from sabot.actors import Actor
@@ -14,7 +15,8 @@ from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
 from sabot.runtime.faults import RowFault, fatal
 from sabot.runtime.flow import Branch, Flow
-from sabot.runtime.messages import Assigned, Cut, CutReport, Released, Resend, Work
+from sabot.runtime.kept import Kept
+from sabot.runtime.messages import Assigned, Committed, Cut, CutReport, Released, Resend, Work
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict
 from sabot.runtime.writer import Writer
 from sabot.types import RawBatch, TopicPartition
@@ -74,6 +76,11 @@ class PipelineActor(Actor):
         self.topics = frozenset(scan.topic for scan in self.flow.scans if scan.topic is not None)
         for branch in self.flow.branches:
             self.records_out[branch.node.name] = 0
+        self._kept = Kept(
+            (operator, branch.scans[0].topic)
+            for branch in self.flow.branches
+            for operator in branch.stateful
+        )
 
     # --- messages -------------------------------------------------------------------
 
@@ -101,10 +108,17 @@ class PipelineActor(Actor):
     def receive_control(self, message: Any) -> Any:
         """Answer a cut, resend what was refused, take note of partitions."""
         if isinstance(message, Cut):
-            return self.report()
+            return replace(self.report(), deltas=self._kept.freeze(message.number))
         if isinstance(message, Resend):
             return self._resend()
-        if isinstance(message, Assigned):
+        self._note(message)
+        return None
+
+    def _note(self, message: Any) -> None:
+        if isinstance(message, Committed):
+            self._kept.committed(message.number, message.ends)
+        elif isinstance(message, Assigned):
+            self._kept.assign(message.shards)
             for branch in self.flow.branches:
                 for tp, start in message.starts.items():
                     if branch.reads(tp.topic):
@@ -113,8 +127,8 @@ class PipelineActor(Actor):
             for branch in self.flow.branches:
                 for tp in message.partitions:
                     branch.progress.release(tp)
+            self._kept.release(message.partitions)
             self.held = self.flow.held_partitions()
-        return None
 
     def tick(self) -> float | None:
         """Try held records again when they are due."""

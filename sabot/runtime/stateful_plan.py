@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sabot.errors import PlanError
 from sabot.plan.nodes import Node, Scan, Stateful, Terminal, ancestors, parents
 
-__all__ = ["check_stateful", "stateful_nodes", "volatile_nodes"]
+__all__ = ["StoreUse", "check_stateful", "stateful_nodes", "stores_of", "volatile_nodes"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUse:
+    """A store, and the topic whose partitions it is kept by."""
+
+    store: str
+    topic: str
 
 
 def stateful_nodes(end: Node) -> list[Stateful]:
@@ -22,6 +31,18 @@ def volatile_nodes(end: Node) -> frozenset[int]:
         if isinstance(node, Stateful) or any(id(parent) in found for parent in parents(node)):
             found.add(id(node))
     return frozenset(found)
+
+
+def stores_of(ends: Sequence[Node]) -> list[StoreUse]:
+    """Return what steps above these ends keep, for topics; rows from memory have none."""
+    found: dict[str, StoreUse] = {}
+    for end in ends:
+        for node in stateful_nodes(end):
+            scan = next(above for above in ancestors(node) if isinstance(above, Scan))
+            topic = getattr(scan.source, "topic", None)
+            if isinstance(topic, str):
+                found.setdefault(node.store, StoreUse(node.store, topic))
+    return list(found.values())
 
 
 def check_stateful(ends: Sequence[Terminal]) -> None:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sabot.actors import (
     ActorRef,
@@ -51,6 +51,9 @@ from sabot.runtime.supervising import supervision_of
 from sabot.runtime.tasks import TaskGroup
 from sabot.runtime.user_actor import UserActor
 from sabot.runtime.userloop import UserLoop
+
+if TYPE_CHECKING:
+    from sabot.state.directory import StateDirectory
 
 __all__ = ["Worker", "WorkerSettings", "run_outputs"]
 
@@ -125,6 +128,7 @@ class Worker:
         self._loop = UserLoop()
         self._system = ActorSystem(group=self._supervision.group)
         self._budget = ByteBudget(self._settings.mailbox_bytes)
+        self._directory: StateDirectory | None = None
         self._loop_watch = LoopWatch(self._loop, self._settings.blocked_loop_seconds or math.inf)
         self._lookout = self._make_lookout()
         self._tasks = TaskGroup(tasks, self._loop, self._task_failed)
@@ -228,6 +232,9 @@ class Worker:
         self._lookout.start()
         for actor in self._actors:
             actor.spawn(self._system, self._loop, budget=self._budget, default=self._supervision)
+        error = self._open_directory()
+        if error is not None:
+            return self._finish_failed(error)
         for plan in self._plans:
             error = self._begin(plan)
             if error is not None:
@@ -254,6 +261,19 @@ class Worker:
             return None
         return self._domain_ended(event)
 
+    def _open_directory(self) -> BaseException | None:
+        """Take a place in the state directory, where state is kept on disk."""
+        if self._settings.state.store != "rocksdb" or not any(p.stateful for p in self._plans):
+            return None
+        from sabot.state.directory import StateDirectory
+
+        try:
+            self._directory = StateDirectory(self._settings.state.directory, self.name)
+            self._directory.take_slot()
+        except Exception as error:
+            return error
+        return None
+
     def _begin(self, plan: DomainPlan) -> BaseException | None:
         """Start a domain; return why it cannot be started."""
         domain: Domain | None = None
@@ -265,6 +285,8 @@ class Worker:
                 loop=self._loop,
                 budget=self._budget,
                 supervision=self._supervision,
+                state=self._settings.state,
+                directory=self._directory,
                 on_end=lambda ended, error: self._events.put(_Ended(ended, error)),
             )
             self._domains[id(plan)] = domain
