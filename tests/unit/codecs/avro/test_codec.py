@@ -15,9 +15,9 @@ import pytest
 
 from sabot.codecs import AvroCodec, create_codec
 from sabot.errors import ConfigurationError, SchemaMismatchError
-from tests.unit.codecs.avro.values import FIXED, RICH, expected, record, written
+from tests.unit.codecs.avro.values import FIXED, PARTED, RICH, expected, record, written
 
-SCHEMAS = pytest.mark.parametrize("schema", [RICH, FIXED], ids=["rich", "fixed"])
+SCHEMAS = pytest.mark.parametrize("schema", [RICH, FIXED, PARTED], ids=["rich", "fixed", "parted"])
 
 
 def of(*fields: tuple[Any, ...], name: str = "R") -> dict[str, Any]:
