@@ -23,6 +23,7 @@ from sabot.codecs.avro.columns import UUID_TEXT, arrow_type, branch_fields, prim
 from sabot.codecs.avro.defaults import wire_default
 from sabot.codecs.avro.schema import Field, Node
 from sabot.codecs.avro.spans import span
+from sabot.codecs.avro.texts import as_bytes
 from sabot.errors import DecodeError
 
 __all__ = ["Convert", "Make", "column_makers", "reader"]
@@ -155,7 +156,7 @@ def _container(kind: str, convert: Convert) -> Convert:
 
     def maps(array: Any, _alive: Any) -> Any:
         offsets, first, count = span(array)
-        keys = array.keys.slice(first, count).cast(pa.binary()).cast(pa.string())
+        keys = as_bytes(array.keys.slice(first, count)).cast(pa.string())
         items = convert(array.items.slice(first, count), None)
         return pa.MapArray.from_arrays(offsets, keys, items, mask=_mask(array))
 
@@ -298,7 +299,7 @@ def _scalar(writer: Node, wanted: Node, where: str) -> Convert:
 
     def convert(array: Any, _alive: Any) -> Any:
         if writer.kind in ("string", "bytes"):
-            array = array.cast(pa.binary())
+            array = as_bytes(array)
             if writer.logical != "decimal" and wanted.logical != "decimal":
                 made = array if kind == pa.binary() else array.cast(pa.string())
                 return (

@@ -74,9 +74,8 @@ class Reading:
         if not unfit:
             raise CodecError("the records fit only one by one")
         bad += [(good[at], error) for at, error in unfit.items()]
-        good = [number for at, number in enumerate(good) if at not in unfit]
-        arrays, _, _ = self._wire.decode([values[number] for number in good], skip)
-        return self._batch(arrays, len(good)), bad
+        fit = pa.array([at for at in range(len(good)) if at not in unfit], pa.int64())
+        return self._batch([array.take(fit) for array in arrays], len(fit)), bad
 
     def _batch(self, arrays: Sequence[pa.Array], count: int) -> pa.RecordBatch:
         columns = [make(arrays, None, count) for make in self._makers]
