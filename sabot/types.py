@@ -31,14 +31,14 @@ class Record:
 
     Attributes:
         value: As the codec decoded it; ``None`` for a tombstone.
-        key: The key's bytes, or ``None``.
+        key: The key's bytes, or ``None``; with a ``key_codec_type``, as that decoded it.
         headers: Name and bytes, in the producer's order; names may repeat.
         topic, partition, offset: Its place in the log.
         timestamp: Milliseconds since the epoch, or ``None`` where the broker has none.
     """
 
     value: Any
-    key: bytes | None
+    key: Any
     headers: Headers
     topic: str
     partition: int
