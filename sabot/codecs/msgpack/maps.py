@@ -14,6 +14,9 @@ map                 a map, with its keys as they are
 dictionary          its values
 ==================  ==================================================================
 
+A row with a date beyond the years 0000 to 9999, or a time beyond its day, is refused where
+it would be ISO 8601 text: there is none. The timestamp extension holds any.
+
 Decoding under a pinned schema of the same types reads all of these back as they were,
 except for times and durations, which cannot be pinned.
 """
@@ -28,7 +31,7 @@ import pyarrow as pa
 
 from sabot.codecs.codec import Encoded
 from sabot.codecs.documents import rows as document_rows
-from sabot.codecs.documents.cells import Cells, as_iso_text
+from sabot.codecs.documents.cells import Cells
 from sabot.codecs.documents.gaps import cells_as_found
 from sabot.codecs.documents.rows import UNWRITTEN, row_type
 from sabot.codecs.msgpack.instants import extensions
@@ -41,11 +44,11 @@ write = msgspec.msgpack.Encoder().encode
 """Write one Python object as MessagePack bytes."""
 
 
-def _timestamps(array: Any) -> Any:
-    return as_iso_text(array) if array.type.tz is None else extensions(array)
+def _is_instant(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) and kind.tz is not None)
 
 
-_cells = Cells([(pa.types.is_timestamp, _timestamps)])
+_cells = Cells([(_is_instant, extensions)])
 
 
 def encode_columns(columns: pa.RecordBatch) -> Encoded:
