@@ -31,7 +31,7 @@ a type the column cannot widen to   refused: that record alone, not its batch
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -42,6 +42,7 @@ from sabot.codecs.json.format import JSON
 from sabot.codecs.json.lines import encode_columns, encode_found, encode_objects
 from sabot.codecs.json.splice import extend_documents
 from sabot.codecs.memory import SchemaMemory
+from sabot.types import Stem
 
 __all__ = ["JsonCodec"]
 
@@ -105,10 +106,10 @@ class JsonCodec:
         return encode_columns(columns)
 
     def encode_found(
-        self, columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
+        self, columns: pa.RecordBatch, documents: Sequence[Any], stems: Mapping[str, Stem]
     ) -> Encoded:
         """Write each row without what its document lacks; see `DocumentCodec`."""
-        return encode_found(columns, documents, names)
+        return encode_found(columns, documents, stems)
 
     def encode_rows(self, rows: Sequence[Any]) -> Encoded:
         """Write Python objects; ``None`` becomes a tombstone.

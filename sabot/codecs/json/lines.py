@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from sabot.codecs.documents import rows as document_rows
 from sabot.codecs.documents.gaps import cells_as_found
 from sabot.codecs.documents.rows import UNWRITTEN, row_type
 from sabot.codecs.json.cells import cells
+from sabot.types import Stem
 
 __all__ = ["encode_columns", "encode_found", "encode_objects", "write"]
 
@@ -31,14 +32,14 @@ def encode_columns(columns: pa.RecordBatch) -> Encoded:
 
 
 def encode_found(
-    columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
+    columns: pa.RecordBatch, documents: Sequence[Any], stems: Mapping[str, Stem]
 ) -> Encoded:
     """Write each row as one object without what the document it was read from lacks.
 
     Raises:
         EncodeError: As `encode_columns`.
     """
-    return _encode(columns, cells_as_found(columns, cells, documents, names))
+    return _encode(columns, cells_as_found(columns, cells, documents, stems))
 
 
 def encode_objects(rows: Sequence[Any]) -> Encoded:

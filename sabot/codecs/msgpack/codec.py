@@ -35,7 +35,7 @@ is told in `sabot.codecs.msgpack.maps`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -46,6 +46,7 @@ from sabot.codecs.memory import SchemaMemory
 from sabot.codecs.msgpack.format import MSGPACK
 from sabot.codecs.msgpack.maps import encode_columns, encode_found, encode_objects
 from sabot.codecs.msgpack.splice import extend_maps
+from sabot.types import Stem
 
 __all__ = ["MsgpackCodec"]
 
@@ -110,10 +111,10 @@ class MsgpackCodec:
         return encode_columns(columns)
 
     def encode_found(
-        self, columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
+        self, columns: pa.RecordBatch, documents: Sequence[Any], stems: Mapping[str, Stem]
     ) -> Encoded:
         """Write each row without what its document lacks; see `DocumentCodec`."""
-        return encode_found(columns, documents, names)
+        return encode_found(columns, documents, stems)
 
     def encode_rows(self, rows: Sequence[Any]) -> Encoded:
         """Write Python objects; ``None`` becomes a tombstone.

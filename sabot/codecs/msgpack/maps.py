@@ -23,7 +23,7 @@ except for times and durations, which cannot be pinned.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -35,6 +35,7 @@ from sabot.codecs.documents.cells import Cells
 from sabot.codecs.documents.gaps import cells_as_found
 from sabot.codecs.documents.rows import UNWRITTEN, row_type
 from sabot.codecs.msgpack.instants import extensions
+from sabot.types import Stem
 
 __all__ = ["EMPTY_MAP", "encode_columns", "encode_found", "encode_objects", "write"]
 
@@ -61,14 +62,14 @@ def encode_columns(columns: pa.RecordBatch) -> Encoded:
 
 
 def encode_found(
-    columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
+    columns: pa.RecordBatch, documents: Sequence[Any], stems: Mapping[str, Stem]
 ) -> Encoded:
     """Write each row as one map without what the document it was read from lacks.
 
     Raises:
         EncodeError: As `encode_columns`.
     """
-    return _encode(columns, cells_as_found(columns, _cells, documents, names))
+    return _encode(columns, cells_as_found(columns, _cells, documents, stems))
 
 
 def encode_objects(rows: Sequence[Any]) -> Encoded:
