@@ -38,7 +38,7 @@ import pyarrow as pa
 from sabot.codecs.codec import Codec, Decoded, DecodedRows, Encoded, Failure
 from sabot.codecs.documents.decoder import DocumentDecoder
 from sabot.codecs.json.format import JSON
-from sabot.codecs.json.lines import encode_objects
+from sabot.codecs.json.lines import LINES
 from sabot.codecs.json.splice import extend_documents
 from sabot.codecs.json_schema.registered import RegisteredSchemas
 from sabot.codecs.json_schema.schema import InvalidDocumentError, JsonSchema, read_schema
@@ -171,7 +171,7 @@ class JsonSchemaCodec:
     def encode_rows(self, rows: Sequence[Any]) -> Encoded:
         """Write Python objects as they are, and check them; ``None`` becomes a tombstone."""
         schema, head = self._writing()
-        return _framed(_only_valid(encode_objects(rows), schema), head)
+        return _framed(_only_valid(LINES.objects(rows), schema), head)
 
     def extend(self, values: Sequence[bytes | None], added: pa.RecordBatch) -> Encoded | None:
         """Add members at the end of each object, and check the outcome.

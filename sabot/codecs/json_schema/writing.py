@@ -11,7 +11,7 @@ import pyarrow as pa
 from sabot.codecs.codec import Encoded, Failure
 from sabot.codecs.documents.rows import UNWRITTEN, row_type
 from sabot.codecs.json.cells import cells
-from sabot.codecs.json.lines import encode_objects, write
+from sabot.codecs.json.lines import LINES, write
 from sabot.codecs.json_schema.schema import InvalidDocumentError, JsonSchema
 from sabot.errors import EncodeError
 
@@ -30,7 +30,7 @@ def write_rows(columns: pa.RecordBatch, schema: JsonSchema) -> Encoded:
         try:
             values.append(_written(row, schema))
         except UNWRITTEN:
-            fault = encode_objects([row]).failures
+            fault = LINES.objects([row]).failures
             reason = fault[0].error if fault else EncodeError("the row cannot be written as JSON")
             failures.append(Failure(number, reason))
         except EncodeError as error:
