@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from sabot.columns.lineage import common_stems
 from sabot.errors import FunctionResultError, InternalError, PlanError, ProcessingError
 from sabot.kafka.dead_letter import dead_letter_of
 from sabot.kafka.producer import Outgoing
@@ -255,7 +256,9 @@ def concat(parts: Sequence[Batch], like: Batch) -> Batch:
     first = parts[0]
     intact = first.intact.intersection(*(part.intact for part in parts))
     index = rows.column(number)
-    return Batch(rows.remove_column(number), like.origin, index, first.decoded, intact)
+    rows = rows.remove_column(number)
+    stems = common_stems(parts, rows.schema.names, intact)
+    return Batch(rows, like.origin, index, first.decoded, intact, stems)
 
 
 def _numbered(part: Batch) -> pa.RecordBatch:
