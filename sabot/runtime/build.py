@@ -59,6 +59,7 @@ def build_flow(
     effects: Effects,
     writer: Callable[[Write], Writer],
     schemas: SchemaTopic | None = None,
+    neighbours: Sequence[Terminal] = (),
     *,
     resumes: bool = False,
 ) -> Flow:
@@ -88,7 +89,7 @@ def build_flow(
                 volatile=volatile_nodes(end) if keeping else frozenset(),
             )
         )
-    return Flow(list(scans.values()), operators, branches, effects)
+    return Flow(list(scans.values()), operators, branches, effects, neighbours)
 
 
 def build_actor(
@@ -101,6 +102,7 @@ def build_actor(
     loop: UserLoop,
     schemas: SchemaTopic | None = None,
     supervision: Supervision | None = None,
+    neighbours: Sequence[Terminal] = (),
 ) -> PipelineActor | AgentActor:
     """Return the actor of a pipeline; its sinks' producers are made on the way.
 
@@ -113,6 +115,7 @@ def build_actor(
         loop: Where an agent's handler runs.
         schemas: Where inferred schemas are remembered. An agent infers none.
         supervision: What its user asks for.
+        neighbours: The ends of all pipelines of the group, which share its retry topics.
     """
     supervision = supervision or Supervision()
     resumes = supervision.strategy is Strategy.RESUME
@@ -131,12 +134,13 @@ def build_actor(
         return AgentActor(
             plan.name,
             agent,
-            scan_step(plan.scans[0], resumes=resumes),
+            [scan_step(scan, resumes=resumes) for scan in plan.scans],
             owns=owns,
             dead_letters=dead_letters,
             application=application,
             loop=loop,
             timeout=supervision.timeout_seconds,
+            neighbours=neighbours,
         )
 
     def writer(node: Write) -> Writer:
@@ -148,7 +152,7 @@ def build_actor(
     sizes = [getattr(scan.source, "batch_size", 1000) for scan in plan.scans]
     return PipelineActor(
         plan.name,
-        lambda actor: build_flow(ends, actor, writer, schemas, resumes=resumes),
+        lambda actor: build_flow(ends, actor, writer, schemas, neighbours, resumes=resumes),
         owns=owns,
         may_finish=may_finish,
         dead_letters=dead_letters,

@@ -154,6 +154,7 @@ class Domain:
     ) -> list[Lane]:
         lanes: list[Lane] = []
         most_bytes = min(_MAILBOX_BYTES, budget.total)
+        ends = [output.node for plan in self.plan.pipelines for output in plan.outputs]
         for plan in self.plan.pipelines:
             supervision = supervision_of(plan, default)
             actor = build_actor(
@@ -165,6 +166,7 @@ class Domain:
                 loop=loop,
                 schemas=self._schemas,
                 supervision=supervision,
+                neighbours=ends,
             )
             actor.on_finished = self._finished.set
             mailbox = Mailbox(max(4 * actor.batch_size, 2000), most_bytes, budget=budget)
