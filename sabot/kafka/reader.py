@@ -183,6 +183,11 @@ class KafkaReader:
         except Exception as error:
             self._port.failed(error)
 
+    @property
+    def paused(self) -> frozenset[TopicPartition]:
+        """The partitions that are not read on at present, as of the last turn."""
+        return self._paused
+
     # --- reading --------------------------------------------------------------------
 
     def _turn(self) -> None:

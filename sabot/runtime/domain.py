@@ -43,6 +43,7 @@ __all__ = ["Domain"]
 
 _MAILBOX_BYTES = 64 * 1024 * 1024
 _REVOKE_SECONDS = 30.0
+_LEAVE_SECONDS = 1.0
 _CUT_SECONDS = 60.0
 _COMMIT_TROUBLE_SECONDS = 120.0
 
@@ -247,7 +248,13 @@ class Domain:
             self._log.warning("no checkpoint after the failure", error=str(error))
 
     def close(self, timeout: float = 10.0) -> None:
-        """Leave the group and end everything."""
+        """Leave the group and end everything.
+
+        Args:
+            timeout: Seconds for all of it. What does not end by then, such as a step that
+                hangs, is left behind on its daemon thread.
+        """
+        deadline = time.monotonic() + timeout
         self._draining = True
         self._ended.set()
         self._stopping.set()
@@ -256,26 +263,26 @@ class Domain:
             self._feeder.stop()
         if self._reader is not None:
             self._reader.stop()
-            if not self._reader.join(timeout):
+            if not self._reader.join(_left(deadline)):
                 self._log.error("the reader did not end in time", seconds=timeout)
         for lane in reversed(self.lanes):
             lane.actor.abandon()
-            lane.ref.stop(drain=False, timeout=timeout)
-        self._close_clients(timeout)
-        if self._keeper.is_alive() and threading.current_thread() is not self._keeper:
-            self._keeper.join(timeout)
+            lane.ref.stop(drain=False, timeout=_left(deadline))
+        self._close_clients(deadline)
         for plan in self.plan.pipelines:
             for output in plan.outputs:
                 output.runner = None
 
-    def _close_clients(self, timeout: float) -> None:
+    def _close_clients(self, deadline: float) -> None:
         if self._state is not None:
             self._state.close()
         if self._schemas is not None:
             self._schemas.close()
-        left = self.producers.close(timeout)
-        if left:
-            self._log.warning("records without a delivery report at the end", records=left)
+        undelivered = self.producers.close(_left(deadline))
+        if undelivered:
+            self._log.warning("records without a delivery report at the end", records=undelivered)
+        if self._keeper.is_alive() and threading.current_thread() is not self._keeper:
+            self._keeper.join(_left(deadline))
 
     def commit_now(self, timeout: float) -> None:
         """Make a checkpoint now; for sources that do not commit by themselves.
@@ -405,7 +412,9 @@ class Domain:
         if not partitions or not self._commits:
             return
         try:
-            if not self.checkpoint.cut(_REVOKE_SECONDS):
+            # At the end the drain has had its time already.
+            seconds = _LEAVE_SECONDS if self._ended.is_set() else _REVOKE_SECONDS
+            if not self.checkpoint.cut(seconds):
                 self._log.warning(
                     "partitions released while records were in hand; the next owner does them "
                     "again",
@@ -459,3 +468,7 @@ class Domain:
     def statistics(self) -> list[PipelineStatistics]:
         """Return how each pipeline is."""
         return [pipeline_statistics(lane) for lane in self.lanes]
+
+
+def _left(deadline: float) -> float:
+    return max(0.1, deadline - time.monotonic())

@@ -36,7 +36,6 @@ class LoopWatch:
         self._clock: Clock = clock or SystemClock()
         self._answered = threading.Event()
         self._asked_at: float | None = None
-        self._thread: int | None = None
         self._warn_at = seconds
         self._log = get_logger("sabot.loop")
         self.blocked_count = 0
@@ -69,7 +68,7 @@ class LoopWatch:
                 "event loop blocked; no agent and no task goes on",
                 seconds=round(lasted, 1),
                 running=self._running(),
-                stack=self._stack(),
+                stack=self.stack(),
             )
 
     def _ask(self) -> None:
@@ -81,8 +80,7 @@ class LoopWatch:
         self._loop.wake(self._answer)
 
     def _answer(self) -> None:
-        # Here the loop says which thread is its own.
-        self._thread = threading.get_ident()
+        self._loop.thread_id = threading.get_ident()
         if self._warn_at > self._seconds and self._asked_at is not None:
             self._log.warning(
                 "event loop goes on",
@@ -101,6 +99,7 @@ class LoopWatch:
         task = None if loop is None else asyncio.current_task(loop)
         return None if task is None else task.get_name()
 
-    def _stack(self) -> str:
-        frame = sys._current_frames().get(self._thread or 0)
+    def stack(self) -> str:
+        """Return what the loop's thread is doing, as lines of a traceback."""
+        frame = sys._current_frames().get(self._loop.thread_id or 0)
         return "" if frame is None else "".join(traceback.format_stack(frame))

@@ -144,6 +144,11 @@ class UserActor:
         )
         return self._ref
 
+    def stop(self, timeout: float) -> None:
+        """Have it work off what waits, so long at most, and end it."""
+        if self._ref is not None:
+            self._ref.stop(timeout=timeout)
+
     def _send(self, letter: _Letter, timeout: float) -> ActorRef:
         ref = self._ref
         if ref is None:

@@ -17,15 +17,21 @@ __all__ = ["UserLoop"]
 
 
 class UserLoop:
-    """A loop that may not run yet; work for it waits until it does."""
+    """A loop that may not run yet; work for it waits until it does.
+
+    Attributes:
+        thread_id: The thread it runs on, where that is known.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
+        self.thread_id: int | None = None
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Name the loop; from now on work is given to it."""
         self._loop = loop
+        self.thread_id = threading.get_ident() if _runs_here(loop) else None
         self._ready.set()
 
     def detach(self) -> None:
@@ -63,3 +69,10 @@ class UserLoop:
             loop.call_soon_threadsafe(callback)
         except RuntimeError:
             return
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import queue
 import threading
 import time
@@ -29,6 +30,7 @@ from sabot.errors import (
     BrokerError,
     ConfigurationError,
     DeliveryError,
+    HandlerStuckError,
     PlanError,
     ProcessingError,
     RestartLimitError,
@@ -56,6 +58,13 @@ if TYPE_CHECKING:
     from sabot.state.directory import StateDirectory
 
 __all__ = ["Worker", "WorkerSettings", "run_outputs"]
+
+_CLOSE_SECONDS = 10.0
+_LATE_SECONDS = 3.0
+"""How long a domain may take to close after its drain took too long."""
+
+_BLOCKED_SECONDS = 5.0
+"""How long the loop has to come back once everything else has ended."""
 
 Task = Callable[[], Awaitable[Any] | Any]
 
@@ -140,6 +149,7 @@ class Worker:
         self._started_at = 0.0
         self._code: int | None = None
         self._done = threading.Event()
+        self._returned: threading.Event | None = None
         self._supervisor: threading.Thread | None = None
         self._log = get_logger("sabot.worker").bind(app=name)
         self._system.on_escalation(self._escalated)
@@ -174,8 +184,12 @@ class Worker:
         if self._settings.tune_process:
             tune_process()
         if threading.current_thread() is threading.main_thread():
-            with handle_signals(self.request_stop):
-                asyncio.run(self._run_here())
+            self._returned = threading.Event()
+            try:
+                with handle_signals(self.request_stop):
+                    asyncio.run(self._run_here())
+            finally:
+                self._returned.set()
         else:
             asyncio.run(self._run_here())
         return self._code if self._code is not None else int(ExitCode.FAILED)
@@ -227,6 +241,22 @@ class Worker:
         finally:
             self._state = "stopped"
             self._done.set()
+        self._end_process_if_blocked()
+
+    def _end_process_if_blocked(self) -> None:
+        """End the process where the loop does not come back after the worker has ended.
+
+        Only where the worker has the main thread: a handler that blocks it for ever would
+        keep a process that does nothing any more. All that could be committed is.
+        """
+        if self._returned is None or self._returned.wait(_BLOCKED_SECONDS):
+            return
+        self._log.error(
+            "the event loop does not come back; the process ends without it",
+            seconds=_BLOCKED_SECONDS,
+            stack=self._loop_watch.stack(),
+        )
+        os._exit(self._code if self._code is not None else int(ExitCode.FAILED))
 
     def _host(self) -> int:
         self._lookout.start()
@@ -418,8 +448,7 @@ class Worker:
         complete = True
         for domain in list(self._domains.values()):
             complete &= domain.drain(max(0.5, deadline - time.monotonic()))
-        self._system.stop(max(0.5, deadline - time.monotonic()))
-        self._close_all()
+        self._close_all(_CLOSE_SECONDS if complete else _LATE_SECONDS, drain=deadline)
         failure = self._system_failure()
         if failure is not None and (not complete or self.failure is not None):
             return self._finish_failed(failure)
@@ -442,15 +471,25 @@ class Worker:
         self.failure = self.failure or error
         self._log.error("cannot go on", error=_text(error))
         self._tasks.stop()
+        stuck = isinstance(error, HandlerStuckError)
+        seconds = _LATE_SECONDS if stuck else _CLOSE_SECONDS
         for domain in list(self._domains.values()):
             if domain.has_run:
-                domain.salvage()
-        self._close_all()
+                domain.salvage(seconds)
+        self._close_all(seconds)
         return exit_code(error)
 
-    def _close_all(self) -> None:
+    def _close_all(self, timeout: float = _CLOSE_SECONDS, *, drain: float = 0.0) -> None:
+        """Close the domains, then the actors that they may have told something.
+
+        Args:
+            timeout: Seconds for each domain.
+            drain: Until when, by the monotonic clock, those may work off what waits.
+        """
         for domain in reversed(list(self._domains.values())):
-            domain.close()
+            domain.close(timeout)
+        for actor in self._actors:
+            actor.stop(max(0.0, drain - time.monotonic()))
         self._system.stop(5.0, drain=False)
         self._lookout.stop()
 
