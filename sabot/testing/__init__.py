@@ -12,6 +12,7 @@ from sabot.testing.actions import (
     hold,
 )
 from sabot.testing.clock import ManualClock
+from sabot.testing.processes import WorkerProcess
 from sabot.testing.proxy import FaultProxy
 from sabot.testing.rules import Rule
 
@@ -20,6 +21,7 @@ __all__ = [
     "FaultProxy",
     "ManualClock",
     "Rule",
+    "WorkerProcess",
     "blackhole_response",
     "delay",
     "disconnect",
