@@ -56,6 +56,7 @@ class FaultProxy:
         self._failures: list[Exception] = []
         self._server: asyncio.Server | None = None
         self._network: Network | None = None
+        self._turn = threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="sabot-proxy", daemon=True)
         # Bound for as long as the proxy lives, and never listening: while the listener is
@@ -227,7 +228,9 @@ class FaultProxy:
     def _do_async(self, what: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if not self._thread.is_alive():
             raise ConfigurationError("the proxy does not run; use it in a with block")
-        return asyncio.run_coroutine_threadsafe(what(), self._loop).result(_CONTROL_SECONDS)
+        # One at a time: a cut amid a heal would leave a listener that nobody knows of.
+        with self._turn:
+            return asyncio.run_coroutine_threadsafe(what(), self._loop).result(_CONTROL_SECONDS)
 
     async def _begin(self) -> None:
         self._network = Network()

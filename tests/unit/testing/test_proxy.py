@@ -40,8 +40,8 @@ def test_a_client_of_a_broker_that_is_not_there_is_sent_away() -> None:
         closed.bind(("127.0.0.1", 0))
         with (
             FaultProxy(address(closed)) as proxy,
-            socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client,
             pytest.raises(ConnectionResetError),
+            socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client,
         ):
             client.recv(1)
 
