@@ -59,7 +59,7 @@ SETTINGS = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": (
-        "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT"
+        "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,PROXIED:PLAINTEXT"
     ),
     "sasl.enabled.mechanisms": "PLAIN",
     "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
@@ -113,12 +113,15 @@ class Broker:
             is `USER` with `PASSWORD`.
         pid: The Java process.
         folder: Holds its settings, its data and what it printed (``broker.log``).
+        behind_proxy: Where a proxy reaches it, whose port was named when it was started.
+            Clients that come this way are sent to the proxy's port for all they do.
     """
 
     bootstrap: str
     sasl_bootstrap: str
     pid: int
     folder: Path
+    behind_proxy: str | None = None
 
 
 def cache() -> Path:
@@ -201,13 +204,26 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def write_settings(folder: Path, ports: list[int], changes: Mapping[str, str]) -> Path:
-    """Write ``server.properties`` for these three ports and return its path."""
-    plain, sasl, controller = ports
-    open_to_clients = f"PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl}"
+def write_settings(
+    folder: Path, ports: list[int], changes: Mapping[str, str], proxied_port: int | None = None
+) -> Path:
+    """Write ``server.properties`` and return its path.
+
+    Args:
+        folder: Where to.
+        ports: Without authentication, with it, the controller's, the one behind the proxy.
+        changes: Settings that differ from `SETTINGS`.
+        proxied_port: The proxy's port; without one there is no listener for it.
+    """
+    plain, sasl, controller, behind = ports
+    listeners = f"PLAINTEXT://127.0.0.1:{plain},SASL_PLAINTEXT://127.0.0.1:{sasl}"
+    advertised = listeners
+    if proxied_port is not None:
+        listeners += f",PROXIED://127.0.0.1:{behind}"
+        advertised += f",PROXIED://127.0.0.1:{proxied_port}"
     settings = SETTINGS | {
-        "listeners": f"{open_to_clients},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": open_to_clients,
+        "listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": advertised,
         "controller.quorum.voters": f"1@127.0.0.1:{controller}",
         "log.dirs": str(folder / "data"),
     }
@@ -273,28 +289,28 @@ def start(changes: Mapping[str, str] | None = None, *, timeout: float = 60) -> B
 
 
 def launch_on_free_ports(
-    changes: Mapping[str, str], timeout: float
+    changes: Mapping[str, str], timeout: float, proxied_port: int | None = None
 ) -> tuple[Broker, subprocess.Popen[bytes]]:
     """Start a broker; again where a port was taken in the meantime."""
     libs = fetch()
     for _ in range(2):
         try:
-            return attempt(libs, changes, timeout)
+            return attempt(libs, changes, timeout, proxied_port)
         except KafkaUnavailableError as error:
             if "Address already in use" not in str(error):
                 raise
-    return attempt(libs, changes, timeout)
+    return attempt(libs, changes, timeout, proxied_port)
 
 
 def attempt(
-    libs: Path, changes: Mapping[str, str], timeout: float
+    libs: Path, changes: Mapping[str, str], timeout: float, proxied_port: int | None = None
 ) -> tuple[Broker, subprocess.Popen[bytes]]:
     """Start a broker on ports that are free now; leave nothing behind where it fails."""
     folder = Path(tempfile.mkdtemp(prefix="sabot-kafka-"))
     process: subprocess.Popen[bytes] | None = None
     try:
-        plain, sasl, controller = free_ports(3)
-        settings = write_settings(folder, [plain, sasl, controller], changes)
+        ports = free_ports(4)
+        settings = write_settings(folder, ports, changes, proxied_port)
         format_storage(libs, settings)
         process = launch(libs, settings)
         wait_ready(process, folder / "broker.log", timeout)
@@ -303,7 +319,9 @@ def attempt(
             end(process)
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Broker(f"127.0.0.1:{plain}", f"127.0.0.1:{sasl}", process.pid, folder), process
+    plain, sasl, _, behind = (f"127.0.0.1:{port}" for port in ports)
+    behind_proxy = None if proxied_port is None else behind
+    return Broker(plain, sasl, process.pid, folder, behind_proxy), process
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -313,12 +331,23 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def running(changes: Mapping[str, str] | None = None, *, timeout: float = 60) -> Iterator[Broker]:
+def running(
+    changes: Mapping[str, str] | None = None,
+    *,
+    timeout: float = 60,
+    proxied_port: int | None = None,
+) -> Iterator[Broker]:
     """Have a broker for the length of a ``with`` block, or of this process.
 
     Takes what `start` takes and raises what it raises.
+
+    Args:
+        changes: Broker settings that differ from `SETTINGS`.
+        timeout: Seconds until giving up.
+        proxied_port: The port of a proxy that will stand before it, for its clients to
+            keep to; see `Broker.behind_proxy`.
     """
-    broker, process = launch_on_free_ports(changes or {}, timeout)
+    broker, process = launch_on_free_ports(changes or {}, timeout, proxied_port)
     guard = subprocess.Popen(
         [sys.executable, "-S", "-c", GUARD, str(broker.pid), str(broker.folder)],
         stdin=subprocess.PIPE,

@@ -52,10 +52,21 @@ class Kafka:
     Args:
         bootstrap: The broker's address.
         sasl_bootstrap: Its address with SASL_PLAINTEXT, if it has one.
+        behind_proxy: Where the proxy on ``proxied_port`` reaches it, if it has such a
+            listener.
+        proxied_port: The proxy's port.
     """
 
-    def __init__(self, bootstrap: str, sasl_bootstrap: str | None = None) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        sasl_bootstrap: str | None = None,
+        behind_proxy: str | None = None,
+        proxied_port: int = 0,
+    ) -> None:
         self.bootstrap = bootstrap
+        self.behind_proxy = behind_proxy
+        self.proxied_port = proxied_port
         self._sasl_bootstrap = sasl_bootstrap
         # Kept for good: an AdminClient that goes out of scope takes its futures along.
         self.admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import threading
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from sabot.testing import FaultProxy
 from scripts import registry as registry_script
 from scripts.kafka import KafkaUnavailableError, running
 from tests.broker import Kafka
@@ -59,13 +61,37 @@ def kafka_of_its_own() -> Iterator[Kafka]:
 def own_broker(changes: dict[str, str] | None = None) -> Iterator[Kafka]:
     """Start a broker; where none can be had skip, and with ``CI`` set fail."""
     with contextlib.ExitStack() as stack:
+        # Bound without listening, so that nobody takes it while no proxy runs.
+        held = stack.enter_context(socket.socket())
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
         try:
-            broker = stack.enter_context(running(changes))
+            broker = stack.enter_context(running(changes, proxied_port=port))
         except KafkaUnavailableError as error:
             if in_ci():
                 pytest.fail(f"{NO_BROKER}{error}", pytrace=False)
             pytest.skip(f"{NO_BROKER}{error}")
-        yield Kafka(broker.bootstrap, broker.sasl_bootstrap)
+        yield Kafka(broker.bootstrap, broker.sasl_bootstrap, broker.behind_proxy, port)
+
+
+@pytest.fixture(scope="session")
+def kafka_behind_proxy(kafka: Kafka) -> Iterator[Kafka]:
+    """The shared broker, or where that one knows no proxy (see `kafka`) another of our own."""
+    if kafka.behind_proxy is not None:
+        yield kafka
+        return
+    with own_broker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def proxy(kafka_behind_proxy: Kafka) -> Iterator[FaultProxy]:
+    """A fault proxy before `kafka_behind_proxy`; clients of ``proxy.bootstrap`` keep to it."""
+    assert kafka_behind_proxy.behind_proxy is not None
+    with FaultProxy(kafka_behind_proxy.behind_proxy, kafka_behind_proxy.proxied_port) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
