@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from scripts import registry as registry_script
-from scripts.kafka import KafkaUnavailableError, running
+from scripts.kafka import Broker, KafkaUnavailableError, running
 from tests.broker import Kafka
 
 NO_BROKER = "no real Kafka broker: "
@@ -56,8 +56,10 @@ def kafka_of_its_own() -> Iterator[Kafka]:
 
 
 @contextlib.contextmanager
-def own_broker(changes: dict[str, str] | None = None) -> Iterator[Kafka]:
-    """Start a broker; where none can be had skip, and with ``CI`` set fail."""
+def own_broker_process(
+    changes: dict[str, str] | None = None,
+) -> Iterator[tuple[Broker, Kafka]]:
+    """Start a broker that a test may freeze or kill, with its process id."""
     with contextlib.ExitStack() as stack:
         try:
             broker = stack.enter_context(running(changes))
@@ -65,7 +67,14 @@ def own_broker(changes: dict[str, str] | None = None) -> Iterator[Kafka]:
             if in_ci():
                 pytest.fail(f"{NO_BROKER}{error}", pytrace=False)
             pytest.skip(f"{NO_BROKER}{error}")
-        yield Kafka(broker.bootstrap, broker.sasl_bootstrap)
+        yield broker, Kafka(broker.bootstrap, broker.sasl_bootstrap)
+
+
+@contextlib.contextmanager
+def own_broker(changes: dict[str, str] | None = None) -> Iterator[Kafka]:
+    """Start a broker; where none can be had skip, and with ``CI`` set fail."""
+    with own_broker_process(changes) as (_, kafka):
+        yield kafka
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Mapping
 from sabot.actors import ActorSystem, Mailbox, Supervision
 from sabot.errors import ActorStoppedError, CommitError, PlanError, SabotError
 from sabot.kafka.commits import CommitPoint
+from sabot.kafka.log_ends import LogEnds
+from sabot.kafka.membership import member_properties
 from sabot.kafka.reader import KafkaReader, ReaderSettings
 from sabot.kafka.schema_topic import SchemaTopic
 from sabot.logs import get_logger
@@ -24,8 +26,11 @@ from sabot.runtime.feeder import Feeder
 from sabot.runtime.lane import Lane
 from sabot.runtime.messages import Assigned, Released, Work
 from sabot.runtime.producers import Producers
+from sabot.runtime.settings import WorkerSettings
 from sabot.runtime.statistics import PipelineStatistics
 from sabot.runtime.userloop import UserLoop
+from sabot.runtime.watch import Watch
+from sabot.runtime.watchdog import Watchdog
 from sabot.types import RawBatch, TopicPartition
 
 __all__ = ["Domain"]
@@ -44,6 +49,8 @@ class Domain:
         application: What dead letters and client ids name.
         system: Where actors live.
         loop: Where agents' handlers run.
+        settings: The worker's.
+        watchdog: Remembers what was seen of this plan's earlier domains.
         on_end: Called once, from any thread, when the domain cannot go on (with the
             error) or has come to the end of its bounded sources (with ``None``).
     """
@@ -55,11 +62,15 @@ class Domain:
         application: str,
         system: ActorSystem,
         loop: UserLoop,
+        settings: WorkerSettings,
+        watchdog: Watchdog,
         on_end: Callable[[Domain, BaseException | None], None],
     ) -> None:
         self.plan = plan
+        self.watchdog = watchdog
         self.name = plan.name
         self._application = application
+        self._settings = settings
         self._system = system
         self._on_end = on_end
         self._ended = threading.Event()
@@ -82,6 +93,7 @@ class Domain:
         self._keeper = threading.Thread(
             target=self._keep, name=f"sabot-checkpoint-{plan.name}", daemon=True
         )
+        self._watch = self._make_watch()
 
     # --- building -------------------------------------------------------------------
 
@@ -91,13 +103,35 @@ class Domain:
             return None
         first = sources[0]
         settings = ReaderSettings(
-            properties=first.client_properties(),
+            properties=member_properties(
+                first.client_properties(),
+                application=self._application,
+                slot=self._settings.slot,
+                static=self._settings.static_membership,
+            ),
             resets={source.topic: source.auto_offset_reset for source in sources},
             batch_size=max(source.batch_size for source in sources),
             connect_timeout=max(source.connect_timeout_seconds for source in sources),
             cooperative=first.cooperative,
         )
         return KafkaReader(settings, self)
+
+    def _make_watch(self) -> Watch:
+        sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
+        ends = None
+        if sources:
+            ends = LogEnds(sources[0].client_properties(), self._stopping)
+        return Watch(
+            self.name,
+            self.watchdog,
+            self.lanes,
+            reader=self._reader,
+            ends=ends,
+            topic=sources[0].topic if sources else "",
+            blocked=self.blocked,
+            on_end=self._end,
+            stopping=self._stopping,
+        )
 
     def _make_schemas(self) -> SchemaTopic | None:
         sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
@@ -147,6 +181,7 @@ class Domain:
         self._keeper.start()
         if self._reader is not None:
             self._reader.start()
+        self._watch.start()
         memory = [
             (lane, plan)
             for lane, plan in zip(self.lanes, self.plan.pipelines, strict=True)
@@ -199,7 +234,8 @@ class Domain:
             self._log.warning("no checkpoint after the failure", error=str(error))
 
     def close(self, timeout: float = 10.0) -> None:
-        """Leave the group and end everything."""
+        """Leave the group and end everything, in about ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
         self._draining = True
         self._ended.set()
         self._stopping.set()
@@ -212,17 +248,17 @@ class Domain:
                 self._log.error("the reader did not end in time", seconds=timeout)
         for lane in reversed(self.lanes):
             lane.actor.abandon()
-            lane.ref.stop(drain=False, timeout=timeout)
+            lane.ref.stop(drain=False, timeout=_left(deadline))
         if self._schemas is not None:
             self._schemas.close()
-        left = self.producers.close(timeout)
-        if left:
-            self._log.warning("records without a delivery report at the end", records=left)
-        if self._keeper.is_alive() and threading.current_thread() is not self._keeper:
-            self._keeper.join(timeout)
-        for plan in self.plan.pipelines:
-            for output in plan.outputs:
-                output.runner = None
+        unreported = self.producers.close(_left(deadline))
+        if unreported:
+            self._log.warning("records without a delivery report at the end", records=unreported)
+        for thread in (self._keeper, self._watch.thread):
+            if thread.is_alive() and threading.current_thread() is not thread:
+                thread.join(_left(deadline))
+        for output in (output for plan in self.plan.pipelines for output in plan.outputs):
+            output.runner = None
 
     def commit_now(self, timeout: float) -> None:
         """Make a checkpoint now; for sources that do not commit by themselves.
@@ -387,9 +423,33 @@ class Domain:
             return self._feeder is not None
         return self._reader.has_opened
 
+    def polled_seconds_ago(self, now: float) -> float:
+        """Return how long the thread that polls has been busy with something else."""
+        if self._reader is None or not self._reader.is_running:
+            return 0.0
+        return now - self._reader.turned_at
+
+    def unready(self, now: float) -> list[str]:
+        """Return why it cannot do its work now, if it cannot."""
+        reasons: list[str] = []
+        if not self.has_run or (self._reader is not None and not self._reader.is_running):
+            reasons.append("starting")
+        elif self._reader is not None and not self._reader.is_settled:
+            reasons.append("rebalancing")
+        silent = self.watchdog.silent_for(now)
+        if silent is not None:
+            reasons.append(f"the broker has not answered for {silent:.0f} s")
+        reasons += [f"{tp} stands still" for tp in self.watchdog.stuck]
+        reasons += [f"{name} does not get on" for name in self.watchdog.slow]
+        return reasons
+
     def statistics(self) -> list[PipelineStatistics]:
         """Return how each actor is."""
         return [_statistics(lane) for lane in self.lanes]
+
+
+def _left(deadline: float) -> float:
+    return max(0.2, deadline - time.monotonic())
 
 
 def _statistics(lane: Lane) -> PipelineStatistics:

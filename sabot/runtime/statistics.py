@@ -56,3 +56,5 @@ class WorkerStatistics:
     """``topic[partition]`` to the last offset committed here."""
     checkpoints: int = 0
     """Checkpoints that were committed."""
+    stuck: int = 0
+    """How often the watchdog has found a partition that stood still."""
