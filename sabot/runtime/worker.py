@@ -406,7 +406,8 @@ class Worker:
     def _close_all(self, timeout: float) -> None:
         for domain in reversed(list(self._domains.values())):
             domain.close(timeout)
-        self._system.stop(min(timeout, 5.0), drain=False)
+        # Those of the domains had their time; there are no others.
+        self._system.stop(0.5, drain=False)
 
     # --- seen from outside ----------------------------------------------------------
 

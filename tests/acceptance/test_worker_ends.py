@@ -16,6 +16,7 @@ from scripts.kafka import Broker
 from tests.acceptance.command import Command
 from tests.broker import Kafka
 from tests.conftest import own_broker_process
+from tests.until import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -177,20 +178,30 @@ def test_a_worker_ends_in_the_middle_of_a_rebalance(kafka: Kafka, tmp_path: Path
 
 
 @pytest.mark.parametrize("how", ["interrupt", "terminate"])
+@pytest.mark.parametrize(("commits", "expected"), [(100, ExitCode.OK), (3_600_000, ExitCode.DRAIN)])
 def test_a_worker_ends_though_its_broker_is_frozen(
-    frozen_later: tuple[Broker, Kafka], tmp_path: Path, how: str
+    frozen_later: tuple[Broker, Kafka],
+    tmp_path: Path,
+    how: str,
+    commits: int,
+    expected: ExitCode,
 ) -> None:
     process, kafka = frozen_later
-    scene = Scene(kafka, tmp_path, COPIES)
+    scene = Scene(kafka, tmp_path, COPIES.replace("ms=100", f"ms={commits}"))
     with scene.worker() as worker:
         worker.line("partitions assigned")
         kafka.read(scene.sink, 1)
+        if expected is ExitCode.OK:
+            until(
+                lambda: sum(kafka.committed(scene.group, scene.source).values()) == 1,
+                what="nothing left to commit",
+            )
         os.kill(process.pid, signal.SIGSTOP)
         try:
             code = ends_in_time(worker, how)
         finally:
             os.kill(process.pid, signal.SIGCONT)
-    assert code == ExitCode.DRAIN, str(worker)
+    assert code == expected, str(worker)
 
 
 @pytest.mark.parametrize("how", ["interrupt", "terminate"])

@@ -143,10 +143,9 @@ def test_a_handler_that_awaits_for_ever_is_named_and_ends_the_worker_only_if_tol
                     await asyncio.Event().wait()
 
     settings = quick(slow_seconds=0.6, processing_timeout_seconds=4, drain_timeout_seconds=0.5)
-    with (
-        pytest.warns(DeprecationWarning, match="sleeper"),
-        hosted(define, kafka=kafka, group=group, settings=settings) as worker,
-    ):
+    with pytest.warns(DeprecationWarning, match="sleeper"):
+        worker = hosted(define, kafka=kafka, group=group, settings=settings)
+    with worker:
         assert worker.ends() == ExitCode.FAILED
     assert isinstance(worker.failure, ProcessingTimeoutError)
     named = [r for r in caplog.records if "same work in hand" in r.getMessage()]
@@ -260,3 +259,29 @@ def copying(source: str, sink: str) -> Callable[[App], None]:
         app.stream(source, **FAST).to_kafka(app.broker, sink)
 
     return define
+
+
+def test_a_handler_that_blocks_the_event_loop_costs_no_partition(
+    kafka: Kafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = kafka.create_topic(kafka.unique("in"), 1)
+    group = kafka.unique("g")
+    kafka.produce(source, [{"n": n} for n in range(5)])
+    blocked = threading.Event()
+
+    def define(app: App) -> None:
+        @app.agent(source, name="sleeper", **FAST)
+        async def sleeper(events: Any) -> None:
+            async for event in events:
+                if event["n"] == 2:
+                    # Longer than the session: a consumer on this loop would be out.
+                    blocked.wait(FAST["session_timeout_ms"] / 1000 + 3)
+
+    with pytest.warns(DeprecationWarning, match="sleeper"):
+        worker = hosted(define, kafka=kafka, group=group, settings=quick(slow_seconds=1))
+    with worker:
+        worker.await_committed(kafka, group, source, {0: 5})
+        assert worker.stop() == ExitCode.OK
+    said = [r.getMessage() for r in caplog.records]
+    assert "step has had the same work in hand for long" in said
+    assert "partitions lost" not in said
