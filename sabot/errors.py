@@ -19,6 +19,7 @@ __all__ = [
     "ActorStoppedError",
     "AppLoadError",
     "BrokerError",
+    "BrokerGoneError",
     "BrokerUnavailableError",
     "CodecError",
     "ColumnNotFoundError",
@@ -37,6 +38,7 @@ __all__ = [
     "PartitionLostError",
     "PlanError",
     "ProcessingError",
+    "ProcessingTimeoutError",
     "RestartLimitError",
     "SabotError",
     "SchemaMismatchError",
@@ -44,6 +46,7 @@ __all__ = [
     "SchemaRegistryUnavailableError",
     "StateError",
     "StateMismatchError",
+    "StuckPartitionError",
     "TopicNotFoundError",
     "UnknownSchemaError",
     "nearest",
@@ -200,6 +203,12 @@ class ProcessingError(SabotError):
         self.key = key
 
 
+class ProcessingTimeoutError(ProcessingError, TimeoutError):
+    """A step has had the same work in hand for longer than it may."""
+
+    fatal: bool = True
+
+
 class FunctionResultError(ProcessingError, TypeError):
     """A step's function returned something the step cannot use.
 
@@ -226,6 +235,16 @@ class BrokerUnavailableError(BrokerError, ConnectionError):
     """No broker answered within the stated time."""
 
     retriable: ClassVar[bool] = True
+
+
+class BrokerGoneError(BrokerUnavailableError):
+    """A broker that had answered did not answer for longer than the worker waits."""
+
+    retriable: ClassVar[bool] = False
+
+
+class StuckPartitionError(BrokerError):
+    """A partition has records to read and does not move, whatever was tried."""
 
 
 class TopicNotFoundError(BrokerError, LookupError):

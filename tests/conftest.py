@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from sabot.testing import FaultProxy
 from scripts import registry as registry_script
-from scripts.kafka import KafkaUnavailableError, running
+from scripts.kafka import Broker, KafkaUnavailableError, running
 from tests.broker import Kafka
 
 NO_BROKER = "no real Kafka broker: "
@@ -58,8 +58,10 @@ def kafka_of_its_own() -> Iterator[Kafka]:
 
 
 @contextlib.contextmanager
-def own_broker(changes: dict[str, str] | None = None) -> Iterator[Kafka]:
-    """Start a broker; where none can be had skip, and with ``CI`` set fail."""
+def own_broker_process(
+    changes: dict[str, str] | None = None,
+) -> Iterator[tuple[Broker, Kafka]]:
+    """Start a broker that a test may freeze or kill, with its process id."""
     with contextlib.ExitStack() as stack:
         # Bound without listening, so that nobody takes it while no proxy runs.
         held = stack.enter_context(socket.socket())
@@ -73,7 +75,17 @@ def own_broker(changes: dict[str, str] | None = None) -> Iterator[Kafka]:
             if in_ci():
                 pytest.fail(f"{NO_BROKER}{error}", pytrace=False)
             pytest.skip(f"{NO_BROKER}{error}")
-        yield Kafka(broker.bootstrap, broker.sasl_bootstrap, broker.behind_proxy, port)
+        yield (
+            broker,
+            Kafka(broker.bootstrap, broker.sasl_bootstrap, broker.behind_proxy, port),
+        )
+
+
+@contextlib.contextmanager
+def own_broker(changes: dict[str, str] | None = None) -> Iterator[Kafka]:
+    """Start a broker; where none can be had skip, and with ``CI`` set fail."""
+    with own_broker_process(changes) as (_, kafka):
+        yield kafka
 
 
 @pytest.fixture(scope="session")

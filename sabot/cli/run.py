@@ -7,7 +7,7 @@ import sys
 import click
 
 from sabot.cli.options import debug_option, log_options
-from sabot.cli.serving import drain_option, exit_code_table, serve
+from sabot.cli.serving import drain_option, exit_code_table, serve, worker_settings
 
 __all__ = ["command"]
 
@@ -51,4 +51,5 @@ def command(
         )
     configure_logs(log_format, log_level)  # type: ignore[arg-type]
     sys.argv = [file, *arguments]
-    return serve(load_target(script, as_main=True), drain_timeout)
+    target = load_target(script, as_main=True)
+    return serve(target, worker_settings(target, drain_timeout_seconds=drain_timeout))

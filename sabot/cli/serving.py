@@ -13,8 +13,16 @@ from sabot.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from sabot.app.loader import Target
+    from sabot.runtime.settings import WorkerSettings
 
-__all__ = ["drain_option", "exit_code_table", "greeting", "serve"]
+__all__ = [
+    "drain_option",
+    "exit_code_table",
+    "greeting",
+    "nothing_left",
+    "serve",
+    "worker_settings",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,27 +56,58 @@ def drain_option(command: Command) -> Command:
     )(command)
 
 
-def serve(target: Target, drain_timeout: float | None) -> int:
-    """Say what is about to run, run it, and return the exit code."""
+def worker_settings(target: Target, **changes: Any) -> WorkerSettings:
+    """Return the settings of the target's app, with those changes that are not ``None``.
+
+    Raises:
+        ConfigurationError: If a value is not usable.
+    """
     from sabot.runtime.settings import WorkerSettings
+
+    settings = (target.app.settings if target.app is not None else None) or WorkerSettings()
+    return replace(settings, **{name: each for name, each in changes.items() if each is not None})
+
+
+def serve(target: Target, settings: WorkerSettings | None = None) -> int:
+    """Say what is about to run, run it, and return the exit code.
+
+    A worker of several says nothing but logs: its parent speaks for it, and hears of it.
+    """
+    from sabot.runtime.parent import ParentLink, Report
     from sabot.runtime.worker import Worker
 
     tasks = target.tasks
-    if not target.outputs and not tasks:
-        click.echo(f"nothing left to run: {target.ran} output(s) ran already", err=True)
+    if nothing_left(target):
         return ExitCode.OK
-    click.echo(greeting(target), err=True)
-    settings = (target.app.settings if target.app is not None else None) or WorkerSettings()
-    if drain_timeout is not None:
-        settings = replace(settings, drain_timeout_seconds=drain_timeout)
-    actors = target.app.declared_actors if target.app is not None else ()
+    app = target.app
+    actors = app.declared_actors if app is not None else ()
     worker = Worker(target.outputs, name=target.name, tasks=tasks, actors=actors, settings=settings)
-    if target.app is not None:
-        target.app.hosted_by(worker)
-    code = worker.run()
+    if app is not None:
+        app.hosted_by(worker)
+
+    def report() -> Report:
+        failure = None if worker.failure is None else describe_failure(worker.failure)
+        return Report(worker.health(), worker.readiness(), worker.statistics(), failure)
+
+    link = ParentLink.from_environment(report, lambda: worker.request_stop("the parent is gone"))
+    if link is None:
+        click.echo(greeting(target), err=True)
+        code = worker.run()
+    else:
+        link.start()
+        code = worker.run()
+        link.close()
     if worker.failure is not None:
         click.echo(describe_failure(worker.failure), err=True)
     return code
+
+
+def nothing_left(target: Target) -> bool:
+    """Whether there is nothing to run, which is said."""
+    if target.outputs or target.tasks:
+        return False
+    click.echo(f"nothing left to run: {target.ran} output(s) ran already", err=True)
+    return True
 
 
 def greeting(target: Target) -> str:

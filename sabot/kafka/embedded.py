@@ -25,6 +25,7 @@ from sabot.errors import BrokerUnavailableError, ConfigurationError
 from sabot.kafka.forwarder import Forwarder
 
 __all__ = [
+    "ADDRESS_VARIABLE",
     "SCHEME",
     "EmbeddedBroker",
     "is_embedded",
@@ -35,6 +36,9 @@ __all__ = [
 
 SCHEME = "embedded://"
 """A bootstrap address that starts so means the broker hosted by this process."""
+
+ADDRESS_VARIABLE = "SABOT_EMBEDDED_BROKER"
+"""The environment variable by which workers are told of the one their parent hosts."""
 
 _START_SECONDS = 10.0
 
@@ -91,7 +95,8 @@ def is_embedded_cluster(cluster_id: str | None) -> bool:
 def resolve_bootstrap(bootstrap: str) -> str:
     """Return the address to connect to, starting the embedded broker at its first use.
 
-    Any other address is returned as it is. All of one process share one embedded broker.
+    Any other address is returned as it is. All of one process share one embedded broker,
+    and the workers of one command share their parent's.
 
     Raises:
         ConfigurationError: In a child forked from the process that hosts the broker:
@@ -103,6 +108,8 @@ def resolve_bootstrap(bootstrap: str) -> str:
         raise ConfigurationError(
             f"bootstrap_servers is {bootstrap!r}; the embedded broker is {SCHEME!r}, without a name"
         )
+    if (elsewhere := os.environ.get(ADDRESS_VARIABLE)) is not None:
+        return elsewhere
     with _hosted.lock:
         cluster = _hosted.cluster
         if cluster is None:

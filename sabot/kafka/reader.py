@@ -19,6 +19,7 @@ from sabot.kafka.baseline import Positions, Reset, out_of_range, resolve_positio
 from sabot.kafka.client_errors import translate_error
 from sabot.kafka.commits import CommitPoint, CommitRequests, await_commit, commit_now
 from sabot.kafka.connect import check_cluster, client_errors, open_consumer
+from sabot.kafka.seeks import SeekRequests
 from sabot.types import RawBatch, TopicPartition
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class KafkaReader:
         self._settings = settings
         self._port = port
         self._requests = CommitRequests()
+        self._seeks = SeekRequests()
         self._stopping = threading.Event()
         self._opened = threading.Event()
         self._errors = client_errors(settings.properties)
@@ -121,6 +123,9 @@ class KafkaReader:
         self._rebalances = 0
         self._looked = 0.0
         self._asked = 0.0
+        self._is_moving = True
+        self.turned_at = time.monotonic()
+        """When it last began a turn of its loop."""
 
     # --- life -----------------------------------------------------------------------
 
@@ -140,6 +145,11 @@ class KafkaReader:
             self._thread.join(timeout)
             return not self._thread.is_alive()
         return True
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def has_opened(self) -> bool:
@@ -192,7 +202,9 @@ class KafkaReader:
 
     def _turn(self) -> None:
         consumer = self._client
+        self.turned_at = time.monotonic()
         self.serve_commits()
+        self._seeks.serve(consumer, self._positions, self._paused | self._pending)
         # Two threads that build Python objects at once only take the interpreter from each
         # other; the client goes on fetching by itself meanwhile.
         self._port.wait_for_idle(_IDLE_SECONDS)
@@ -367,6 +379,7 @@ class KafkaReader:
             consumer.assign(partitions)
             self._paused = frozenset()
         self._paused -= set(found)
+        self._is_moving = False
         self._port.assigned(starts)
         # Before the first record of what has to wait is fetched.
         waiting = self._port.blocked(found)
@@ -410,6 +423,7 @@ class KafkaReader:
     def _on_revoke(self, consumer: Any, partitions: Sequence[Any]) -> None:
         gone = [TopicPartition(p.topic, p.partition) for p in partitions]
         self._rebalances += 1
+        self._is_moving = True
         for tp in gone:
             epoch = self._epochs.get(tp)
             if epoch is not None:
@@ -424,6 +438,7 @@ class KafkaReader:
     def _on_lost(self, consumer: Any, partitions: Sequence[Any]) -> None:
         gone = [TopicPartition(p.topic, p.partition) for p in partitions]
         self._rebalances += 1
+        self._is_moving = True
         self._release(consumer, partitions, gone, lost=True)
 
     def _release(
@@ -454,6 +469,27 @@ class KafkaReader:
     def owned(self) -> dict[TopicPartition, int]:
         """Return the partitions that may be committed now, with their epochs."""
         return {**self._epochs, **self._revoking}
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Return the next offset of each partition that is read."""
+        known, pending = dict(self._positions), frozenset(self._pending)
+        return {tp: known[tp] for tp in dict(self._epochs) if tp in known and tp not in pending}
+
+    def seek_anew(self, partitions: Collection[TopicPartition]) -> None:
+        """Ask for partitions to be read anew from where they stand; returns at once."""
+        self._seeks.ask(partitions)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is in the group and no rebalance is under way.
+
+        Under ``group.protocol=consumer`` a member that is given nothing hears nothing, so
+        there it counts as settled from the start.
+        """
+        if self._rebalances == 0:
+            protocol = str(self._settings.properties.get("group.protocol", "")).lower()
+            return protocol == "consumer" and self.has_opened
+        return not self._is_moving
 
     def commit(
         self, points: Mapping[TopicPartition, CommitPoint], timeout: float = 60.0

@@ -27,9 +27,23 @@ class _Handler(logging.StreamHandler[TextIO]):
     """The handler that `configure_logs` installs, so that it can find it again."""
 
 
+class _Tag(logging.Filter):
+    """Puts the worker's number on every record that passes."""
+
+    def __init__(self, worker: int) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.worker = self._worker
+        return True
+
+
 def configure_logs(
     format: LogFormat = "auto",  # noqa: A002 - the option's name everywhere else
     level: str | int = "info",
+    *,
+    worker: int | None = None,
 ) -> None:
     """Send all logs of this process to standard error, readable or as JSON lines.
 
@@ -43,6 +57,7 @@ def configure_logs(
         format: ``console`` for people, ``json`` for machines, ``auto`` for ``console``
             where standard error is a terminal and ``json`` elsewhere.
         level: The least level that is shown, by name or number.
+        worker: The number of this process among several, put on every record.
 
     Raises:
         ConfigurationError: If the format or the level is not known.
@@ -65,6 +80,8 @@ def configure_logs(
             ],
         )
     )
+    if worker is not None:
+        handler.addFilter(_Tag(worker))
     root = logging.getLogger()
     for old in [h for h in root.handlers if isinstance(h, _Handler)]:
         root.removeHandler(old)

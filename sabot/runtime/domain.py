@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from sabot.actors import ActorSystem, ByteBudget, Mailbox, Supervision
 from sabot.errors import ActorStoppedError, CommitError, PlanError, SabotError
 from sabot.kafka.commits import CommitPoint
+from sabot.kafka.log_ends import LogEnds
+from sabot.kafka.membership import member_properties
 from sabot.kafka.reader import KafkaReader, ReaderSettings
 from sabot.kafka.schema_topic import SchemaTopic
 from sabot.logs import get_logger
@@ -29,10 +31,12 @@ from sabot.runtime.metadata import start_of
 from sabot.runtime.observed import pipeline_statistics
 from sabot.runtime.producers import Producers
 from sabot.runtime.progress import Start
-from sabot.runtime.settings import StateSettings
+from sabot.runtime.settings import WorkerSettings
 from sabot.runtime.statistics import PipelineStatistics
 from sabot.runtime.supervising import cell_supervision, supervision_of
 from sabot.runtime.userloop import UserLoop
+from sabot.runtime.watch import Watch
+from sabot.runtime.watchdog import Watchdog
 from sabot.state import Shard
 from sabot.types import RawBatch, TopicPartition
 
@@ -57,9 +61,9 @@ class Domain:
         system: Where actors live.
         loop: Where agents' handlers run.
         budget: The bytes mailboxes share.
-        supervision: What holds for actors that have none of their own.
-        state: Where and how its steps keep state.
-        directory: Where that is on disk; ``None`` for memory.
+        directory: Where its steps keep state on disk; ``None`` for memory.
+        settings: The worker's.
+        watchdog: Remembers what was seen of this plan's earlier domains.
         on_end: Called once, from any thread, when the domain cannot go on (with the
             error) or has come to the end of its bounded sources (with ``None``).
     """
@@ -72,14 +76,16 @@ class Domain:
         system: ActorSystem,
         loop: UserLoop,
         budget: ByteBudget,
-        supervision: Supervision | None = None,
-        state: StateSettings | None = None,
+        settings: WorkerSettings,
+        watchdog: Watchdog,
         directory: StateDirectory | None = None,
         on_end: Callable[[Domain, BaseException | None], None],
     ) -> None:
         self.plan = plan
+        self.watchdog = watchdog
         self.name = plan.name
         self._application = application
+        self._settings = settings
         self._system = system
         self._on_end = on_end
         self._ended = threading.Event()
@@ -90,9 +96,9 @@ class Domain:
         self.producers = Producers(application)
         self._reader = self._make_reader()
         self._schemas = self._make_schemas()
-        self._state = self._make_state(state or StateSettings(), directory)
+        self._state = self._make_state(directory)
         self._feeder: Feeder | None = None
-        self.lanes = self._make_lanes(loop, budget, supervision)
+        self.lanes = self._make_lanes(loop, budget, self._settings.supervision)
         self.checkpoint = Checkpoint(
             self.lanes,
             producers=self.producers.all,
@@ -103,6 +109,7 @@ class Domain:
         self._keeper = threading.Thread(
             target=self._keep, name=f"sabot-checkpoint-{plan.name}", daemon=True
         )
+        self._watch = self._make_watch()
 
     # --- building -------------------------------------------------------------------
 
@@ -112,13 +119,35 @@ class Domain:
             return None
         first = sources[0]
         settings = ReaderSettings(
-            properties=first.client_properties(),
+            properties=member_properties(
+                first.client_properties(),
+                application=self._application,
+                slot=self._settings.slot,
+                static=self._settings.static_membership,
+            ),
             resets={source.topic: source.auto_offset_reset for source in sources},
             batch_size=max(source.batch_size for source in sources),
             connect_timeout=max(source.connect_timeout_seconds for source in sources),
             cooperative=first.cooperative,
         )
         return KafkaReader(settings, self)
+
+    def _make_watch(self) -> Watch:
+        sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
+        ends = None
+        if sources:
+            ends = LogEnds(sources[0].client_properties(), self._stopping)
+        return Watch(
+            self.name,
+            self.watchdog,
+            self.lanes,
+            reader=self._reader,
+            ends=ends,
+            topic=sources[0].topic if sources else "",
+            blocked=self.blocked,
+            on_end=self._end,
+            stopping=self._stopping,
+        )
 
     def _make_schemas(self) -> SchemaTopic | None:
         sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
@@ -132,9 +161,7 @@ class Domain:
             timeout=max(source.connect_timeout_seconds for source in sources),
         )
 
-    def _make_state(
-        self, settings: StateSettings, directory: StateDirectory | None
-    ) -> DomainState | None:
+    def _make_state(self, directory: StateDirectory | None) -> DomainState | None:
         uses = self.plan.stores
         if not uses or self._reader is None:
             return None
@@ -143,7 +170,7 @@ class Domain:
             uses,
             application=self._application,
             properties=sources[0].client_properties(),
-            settings=settings,
+            settings=self._settings.state,
             directory=directory,
             timeout=max(source.connect_timeout_seconds for source in sources),
             ready=self._begins,
@@ -196,6 +223,7 @@ class Domain:
         self._keeper.start()
         if self._reader is not None:
             self._reader.start()
+        self._watch.start()
         memory = [
             (lane, plan)
             for lane, plan in zip(self.lanes, self.plan.pipelines, strict=True)
@@ -269,9 +297,8 @@ class Domain:
             lane.actor.abandon()
             lane.ref.stop(drain=False, timeout=_left(deadline))
         self._close_clients(deadline)
-        for plan in self.plan.pipelines:
-            for output in plan.outputs:
-                output.runner = None
+        for output in (output for plan in self.plan.pipelines for output in plan.outputs):
+            output.runner = None
 
     def _close_clients(self, deadline: float) -> None:
         if self._state is not None:
@@ -281,8 +308,9 @@ class Domain:
         undelivered = self.producers.close(_left(deadline))
         if undelivered:
             self._log.warning("records without a delivery report at the end", records=undelivered)
-        if self._keeper.is_alive() and threading.current_thread() is not self._keeper:
-            self._keeper.join(_left(deadline))
+        for thread in (self._keeper, self._watch.thread):
+            if thread.is_alive() and threading.current_thread() is not thread:
+                thread.join(_left(deadline))
 
     def commit_now(self, timeout: float) -> None:
         """Make a checkpoint now; for sources that do not commit by themselves.
@@ -465,10 +493,30 @@ class Domain:
             return self._feeder is not None
         return self._reader.has_opened
 
+    def polled_seconds_ago(self, now: float) -> float:
+        """Return how long the thread that polls has been busy with something else."""
+        if self._reader is None or not self._reader.is_running:
+            return 0.0
+        return now - self._reader.turned_at
+
+    def unready(self, now: float) -> list[str]:
+        """Return why it cannot do its work now, if it cannot."""
+        reasons: list[str] = []
+        if not self.has_run or (self._reader is not None and not self._reader.is_running):
+            reasons.append("starting")
+        elif self._reader is not None and not self._reader.is_settled:
+            reasons.append("rebalancing")
+        silent = self.watchdog.silent_for(now)
+        if silent is not None:
+            reasons.append(f"the broker has not answered for {silent:.0f} s")
+        reasons += [f"{tp} stands still" for tp in self.watchdog.stuck]
+        reasons += [f"{name} does not get on" for name in self.watchdog.slow]
+        return reasons
+
     def statistics(self) -> list[PipelineStatistics]:
         """Return how each pipeline is."""
         return [pipeline_statistics(lane) for lane in self.lanes]
 
 
 def _left(deadline: float) -> float:
-    return max(0.1, deadline - time.monotonic())
+    return max(0.2, deadline - time.monotonic())

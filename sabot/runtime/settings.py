@@ -53,9 +53,21 @@ class StateSettings:
             )
 
 
+_ABOVE_ZERO = (
+    "stuck_seconds",
+    "slow_seconds",
+    "processing_timeout_seconds",
+    "broker_timeout_seconds",
+    "health_seconds",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """How a worker behaves.
+
+    Raises:
+        ConfigurationError: If a value is not usable.
 
     Attributes:
         drain_timeout_seconds: How long a stop may take to finish what was read.
@@ -68,6 +80,24 @@ class WorkerSettings:
             equal parts, so that a slow actor starves no other.
         blocked_loop_seconds: After how long a blocked event loop is named in a warning;
             ``None`` looks at no loop.
+        stuck_seconds: How long a partition may stand with records to read, and a leader
+            that answers, until it is read anew; after as long again the worker ends.
+        slow_seconds: How long a step may take for what it has in hand (an event for an
+            agent, a batch for a pipeline) until it is named in a warning, again and again.
+        processing_timeout_seconds: How long it may take until the worker ends; ``None``
+            for ever.
+        broker_timeout_seconds: How long a broker that had answered may be silent until the
+            worker ends.
+        health_seconds: How long the thread that polls may be busy with something else
+            until the worker counts as ill.
+        slot: A name for this worker that no other of the app has at the same time, and
+            that it has again after a restart; a client is called ``sabot-GROUP-SLOT``.
+        static_membership: Whether it joins its groups as ``ID-SLOT``, so that a restart
+            within the session time-out moves no partitions; without a slot the machine's
+            name is taken for it, which in Kubernetes is the pod's.
+        web_port: Where ``/health``, ``/ready`` and statistics are served; 0 for a free
+            port, ``None`` for nowhere.
+        web_host: The address to listen on.
         tune_process: Whether to set the interpreter up for a worker (`docs/operations.md`).
             For processes that are the worker's own.
         state: Where and how steps keep state.
@@ -79,6 +109,15 @@ class WorkerSettings:
     supervision: Supervision | None = None
     mailbox_bytes: int = 256 * 1024 * 1024
     blocked_loop_seconds: float | None = 5.0
+    stuck_seconds: float = 30.0
+    slow_seconds: float = 30.0
+    processing_timeout_seconds: float | None = None
+    broker_timeout_seconds: float = 120.0
+    health_seconds: float = 90.0
+    slot: str | None = None
+    static_membership: bool = False
+    web_port: int | None = None
+    web_host: str = "127.0.0.1"
     tune_process: bool = True
     state: StateSettings = field(default_factory=StateSettings)
 
@@ -89,6 +128,12 @@ class WorkerSettings:
                 f"blocked_loop_seconds is {self.blocked_loop_seconds!r}; allowed: a number "
                 f"above 0, or None"
             )
+        for name in _ABOVE_ZERO:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigurationError(f"{name} is {value!r}; allowed: seconds above 0")
+        if self.web_port is not None and not 0 <= self.web_port <= 65535:
+            raise ConfigurationError(f"web_port is {self.web_port!r}; allowed: 0 to 65535")
 
 
 def tune_process() -> None:

@@ -21,11 +21,14 @@ __all__ = ["handle_signals"]
 
 
 @contextlib.contextmanager
-def handle_signals(on_first: Callable[[str], None]) -> Iterator[None]:
+def handle_signals(
+    on_first: Callable[[str], None], *, on_second: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Handle SIGINT and SIGTERM while the block runs; for the main thread only.
 
     Args:
         on_first: Called once, on a thread of its own, with the signal's name.
+        on_second: Called before the second signal ends the process.
     """
     received: set[int] = set()
     lock = threading.Lock()
@@ -38,6 +41,8 @@ def handle_signals(on_first: Callable[[str], None]) -> Iterator[None]:
         if again:
             sys.stderr.write(f"sabot: {name} again, ending at once\n")
             sys.stderr.flush()
+            if on_second is not None:
+                on_second()
             os._exit(ExitCode.INTERRUPTED)
         on_first(name)
 

@@ -56,6 +56,8 @@ class WorkerStatistics:
     """``topic[partition]`` to the last offset committed here."""
     checkpoints: int = 0
     """Checkpoints that were committed."""
+    stuck: int = 0
+    """How often the watchdog has found a partition that stood still."""
     mailbox_bytes: int = 0
     """Bytes that wait in all mailboxes or are in hand."""
     mailbox_bytes_bound: int = 0

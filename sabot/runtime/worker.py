@@ -28,6 +28,8 @@ from sabot.actors import (
 )
 from sabot.errors import (
     BrokerError,
+    BrokerGoneError,
+    BrokerUnavailableError,
     ConfigurationError,
     DeliveryError,
     HandlerStuckError,
@@ -39,6 +41,7 @@ from sabot.errors import (
 from sabot.logs import get_logger
 from sabot.plan.outputs import Output
 from sabot.runtime.compile import DomainPlan, compile_outputs
+from sabot.runtime.condition import Condition
 from sabot.runtime.domain import Domain
 from sabot.runtime.exit_codes import ExitCode, exit_code
 from sabot.runtime.hand_watch import HandWatch
@@ -46,6 +49,8 @@ from sabot.runtime.lane import Lane
 from sabot.runtime.lookout import Lookout
 from sabot.runtime.loop_watch import LoopWatch
 from sabot.runtime.observed import actor_statistics
+from sabot.runtime.overrun import Overrun
+from sabot.runtime.parent import LINK
 from sabot.runtime.settings import WorkerSettings, tune_process
 from sabot.runtime.signals import handle_signals
 from sabot.runtime.statistics import PipelineStatistics, WorkerStatistics
@@ -53,20 +58,25 @@ from sabot.runtime.supervising import supervision_of
 from sabot.runtime.tasks import TaskGroup
 from sabot.runtime.user_actor import UserActor
 from sabot.runtime.userloop import UserLoop
+from sabot.runtime.watchdog import Watchdog
+from sabot.web import WebServer, probe_pages
 
 if TYPE_CHECKING:
     from sabot.state.directory import StateDirectory
 
 __all__ = ["Worker", "WorkerSettings", "run_outputs"]
 
-_CLOSE_SECONDS = 10.0
+_SALVAGE_SECONDS = 10.0
 _LATE_SECONDS = 3.0
-"""How long a domain may take to close after its drain took too long."""
-
-_BLOCKED_SECONDS = 5.0
-"""How long the loop has to come back once everything else has ended."""
+"""How long a domain may take to close where a handler is stuck."""
 
 Task = Callable[[], Awaitable[Any] | Any]
+
+_AFTER_DRAIN_SECONDS = 4.0
+"""What a stop may take beyond the drain time-out, so that 5 s are enough for the process."""
+
+_CLOSE_SECONDS = 2.0
+"""How much of that clients get to close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +153,16 @@ class Worker:
         self._tasks = TaskGroup(tasks, self._loop, self._task_failed)
         self._events: queue.SimpleQueue[_Ended | _Failed | _Stop] = queue.SimpleQueue()
         self._domains: dict[int, Domain] = {}
+        self._watchdogs = {id(plan): Watchdog(self._settings) for plan in self._plans}
+        self._overrun: Overrun | None = None
         self._windows: dict[int, RestartWindow] = {}
         self._attempts: dict[int, int] = {}
         self._state = "new"
         self._started_at = 0.0
         self._code: int | None = None
         self._done = threading.Event()
-        self._returned: threading.Event | None = None
         self._supervisor: threading.Thread | None = None
+        self._web: WebServer | None = None
         self._log = get_logger("sabot.worker").bind(app=name)
         self._system.on_escalation(self._escalated)
 
@@ -184,12 +196,9 @@ class Worker:
         if self._settings.tune_process:
             tune_process()
         if threading.current_thread() is threading.main_thread():
-            self._returned = threading.Event()
-            try:
-                with handle_signals(self.request_stop):
-                    asyncio.run(self._run_here())
-            finally:
-                self._returned.set()
+            seconds = self._settings.drain_timeout_seconds + _AFTER_DRAIN_SECONDS
+            with Overrun(seconds) as self._overrun, handle_signals(self.request_stop):
+                asyncio.run(self._run_here())
         else:
             asyncio.run(self._run_here())
         return self._code if self._code is not None else int(ExitCode.FAILED)
@@ -207,10 +216,26 @@ class Worker:
         self._started_at = time.monotonic()
         for output in self._outputs:
             output.started = True
+        self._web = self._serve_web()
         self._supervisor = threading.Thread(
             target=self._supervise, name=f"sabot-worker-{self.name}", daemon=True
         )
         self._supervisor.start()
+
+    def _serve_web(self) -> WebServer | None:
+        port = self._settings.web_port
+        if port is None or LINK in os.environ:
+            # One of several: its parent answers for all.
+            return None
+        pages = probe_pages(health=self.health, ready=self.readiness, statistics=self.statistics)
+        server = WebServer(pages, host=self._settings.web_host, port=port).start()
+        self._log.info("probes are answered", host=self._settings.web_host, port=server.port)
+        return server
+
+    @property
+    def web_port(self) -> int | None:
+        """Where probes are answered, if they are."""
+        return None if self._web is None else self._web.port
 
     async def wait(self) -> int:
         """Wait until the worker has ended; return the exit code."""
@@ -227,7 +252,13 @@ class Worker:
 
     def request_stop(self, reason: str) -> None:
         """Ask for a drain, from any thread."""
+        self._must_end(int(ExitCode.DRAIN))
         self._events.put(_Stop(reason))
+
+    def _must_end(self, code: int) -> None:
+        """From now on the process may take only so long, where it is the worker's own."""
+        if self._overrun is not None:
+            self._overrun.begin(code)
 
     # --- supervision ----------------------------------------------------------------
 
@@ -240,23 +271,9 @@ class Worker:
             self._code = int(ExitCode.FAILED)
         finally:
             self._state = "stopped"
+            if self._web is not None:
+                self._web.stop()
             self._done.set()
-        self._end_process_if_blocked()
-
-    def _end_process_if_blocked(self) -> None:
-        """End the process where the loop does not come back after the worker has ended.
-
-        Only where the worker has the main thread: a handler that blocks it for ever would
-        keep a process that does nothing any more. All that could be committed is.
-        """
-        if self._returned is None or self._returned.wait(_BLOCKED_SECONDS):
-            return
-        self._log.error(
-            "the event loop does not come back; the process ends without it",
-            seconds=_BLOCKED_SECONDS,
-            stack=self._loop_watch.stack(),
-        )
-        os._exit(self._code if self._code is not None else int(ExitCode.FAILED))
 
     def _host(self) -> int:
         self._lookout.start()
@@ -314,9 +331,9 @@ class Worker:
                 system=self._system,
                 loop=self._loop,
                 budget=self._budget,
-                supervision=self._supervision,
-                state=self._settings.state,
                 directory=self._directory,
+                settings=self._settings,
+                watchdog=self._watchdogs[id(plan)],
                 on_end=lambda ended, error: self._events.put(_Ended(ended, error)),
             )
             self._domains[id(plan)] = domain
@@ -388,6 +405,11 @@ class Worker:
         """Whether an error is the broker's and the limit of restarts is not reached."""
         if not isinstance(error, BrokerError) or not self._was_running(plan):
             return False
+        if isinstance(error, BrokerUnavailableError) and error.retriable:
+            # It counts by the clock, which runs on over any number of attempts.
+            watchdog, now = self._watchdogs[id(plan)], time.monotonic()
+            watchdog.note_silence(now)
+            return not watchdog.has_waited_long_enough(now)
         if not (error.retriable or isinstance(error, DeliveryError)):
             return False
         window = self._windows.setdefault(id(plan), RestartWindow(self._settings.restart_limit))
@@ -398,6 +420,8 @@ class Worker:
         return id(plan) in self._attempts or bool(self._domains[id(plan)].has_run)
 
     def _cause(self, plan: DomainPlan, error: BaseException) -> BaseException:
+        if isinstance(error, BrokerUnavailableError) and self._was_running(plan):
+            return error if isinstance(error, BrokerGoneError) else self._gone(plan, error)
         window = self._windows.get(id(plan))
         if window is None or window.first_cause is None or window.failures < 2:
             return error
@@ -407,6 +431,15 @@ class Worker:
         )
         limit.__cause__ = window.first_cause
         return limit
+
+    def _gone(self, plan: DomainPlan, error: BaseException) -> BaseException:
+        silent = self._watchdogs[id(plan)].silent_for(time.monotonic()) or 0.0
+        gone = BrokerGoneError(
+            f"the broker of group {plan.name!r} did not answer for {silent:.0f} s, which is "
+            f"broker_timeout_seconds; at last: {_text(error)}"
+        )
+        gone.__cause__ = error
+        return gone
 
     def _stop_within(self, seconds: float) -> _Stop | None:
         deadline = time.monotonic() + seconds
@@ -448,7 +481,8 @@ class Worker:
         complete = True
         for domain in list(self._domains.values()):
             complete &= domain.drain(max(0.5, deadline - time.monotonic()))
-        self._close_all(_CLOSE_SECONDS if complete else _LATE_SECONDS, drain=deadline)
+        left = max(_CLOSE_SECONDS, deadline + _CLOSE_SECONDS - time.monotonic())
+        self._close_all(left, drain=deadline)
         failure = self._system_failure()
         if failure is not None and (not complete or self.failure is not None):
             return self._finish_failed(failure)
@@ -469,17 +503,22 @@ class Worker:
         """End everything because of an error, committing what others had finished."""
         self._state = "stopping"
         self.failure = self.failure or error
+        self._must_end(int(exit_code(error)))
         self._log.error("cannot go on", error=_text(error))
         self._tasks.stop()
-        stuck = isinstance(error, HandlerStuckError)
-        seconds = _LATE_SECONDS if stuck else _CLOSE_SECONDS
+        seconds = _SALVAGE_SECONDS
+        if isinstance(error, BrokerGoneError):
+            seconds = _CLOSE_SECONDS
+        elif isinstance(error, HandlerStuckError):
+            seconds = _LATE_SECONDS
         for domain in list(self._domains.values()):
-            if domain.has_run:
+            # A broker that is gone takes no commit.
+            if domain.has_run and not isinstance(error, BrokerGoneError):
                 domain.salvage(seconds)
         self._close_all(seconds)
         return exit_code(error)
 
-    def _close_all(self, timeout: float = _CLOSE_SECONDS, *, drain: float = 0.0) -> None:
+    def _close_all(self, timeout: float, *, drain: float = 0.0) -> None:
         """Close the domains, then the actors that they may have told something.
 
         Args:
@@ -490,10 +529,34 @@ class Worker:
             domain.close(timeout)
         for actor in self._actors:
             actor.stop(max(0.0, drain - time.monotonic()))
-        self._system.stop(5.0, drain=False)
+        # Those of the domains had their time; there are no others.
+        self._system.stop(0.5, drain=False)
         self._lookout.stop()
 
     # --- seen from outside ----------------------------------------------------------
+
+    def health(self) -> Condition:
+        """Return whether the threads that poll go on polling; may be called from any thread.
+
+        Where the broker is silent they may be waiting for it: that is for
+        `broker_timeout_seconds` to judge, and no restart helps before.
+        """
+        now, most = time.monotonic(), self._settings.health_seconds
+        ill = [
+            f"{domain.name} has not polled for {domain.polled_seconds_ago(now):.0f} s"
+            for domain in list(self._domains.values())
+            if domain.polled_seconds_ago(now) > most and domain.watchdog.silent_for(now) is None
+        ]
+        return Condition.of(["stopped"] if self._state == "stopped" else ill)
+
+    def readiness(self) -> Condition:
+        """Return whether all domains read and get on; may be called from any thread."""
+        if self._state != "running":
+            return Condition.of([self._state])
+        now, reasons = time.monotonic(), []
+        for domain in list(self._domains.values()):
+            reasons += [f"{domain.name}: {reason}" for reason in domain.unready(now)]
+        return Condition.of(reasons)
 
     def statistics(self) -> WorkerStatistics:
         """Return how the worker is; may be called from any thread."""
@@ -512,6 +575,7 @@ class Worker:
             tuple(pipelines),
             committed,
             checkpoints,
+            sum(watchdog.findings for watchdog in self._watchdogs.values()),
             mailbox_bytes=self._budget.used,
             mailbox_bytes_bound=self._budget.total,
             loop_blocked_seconds=self._loop_watch.blocked_seconds,

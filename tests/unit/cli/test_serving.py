@@ -22,4 +22,4 @@ def test_the_greeting_names_the_app_its_broker_and_its_pipelines() -> None:
 
 
 def test_nothing_left_to_run_is_no_failure() -> None:
-    assert serve(Target("shop", None, (), ran=2), None) == ExitCode.OK
+    assert serve(Target("shop", None, (), ran=2)) == ExitCode.OK
