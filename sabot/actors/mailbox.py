@@ -386,10 +386,11 @@ class Mailbox:
         return envelope
 
     def _settle(self) -> None:
-        if self._in_hand:
-            self._give(self._in_hand)
-            self._in_hand = 0
+        done, self._in_hand = self._in_hand, 0
+        if done and self._share is not None:
+            self._share.give(done)
             if self._full:
+                # There is more room in the budget; in the mailbox itself there is not.
                 self._reopen()
 
     def _give(self, size: int) -> None:
