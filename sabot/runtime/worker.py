@@ -7,7 +7,6 @@ starts the worker: the main thread for the command line, or a host's loop.
 from __future__ import annotations
 
 import asyncio
-import os
 import queue
 import threading
 import time
@@ -34,7 +33,6 @@ from sabot.runtime.condition import Condition
 from sabot.runtime.domain import Domain
 from sabot.runtime.exit_codes import ExitCode, exit_code
 from sabot.runtime.overrun import Overrun
-from sabot.runtime.parent import LINK
 from sabot.runtime.settings import WorkerSettings, tune_process
 from sabot.runtime.signals import handle_signals
 from sabot.runtime.statistics import PipelineStatistics, WorkerStatistics
@@ -176,8 +174,7 @@ class Worker:
 
     def _serve_web(self) -> WebServer | None:
         port = self._settings.web_port
-        if port is None or LINK in os.environ:
-            # One of several: its parent answers for all.
+        if port is None:
             return None
         pages = probe_pages(health=self.health, ready=self.readiness, statistics=self.statistics)
         server = WebServer(pages, host=self._settings.web_host, port=port).start()
