@@ -101,6 +101,16 @@ class RunningWorker:
 
         until(there, what=f"{wanted} committed for {topic}", timeout=timeout, every=0.05)
 
+    def await_assigned(self, count: int, timeout: float = 30) -> None:
+        """Wait until it reads so many partitions."""
+
+        def there() -> bool:
+            assert self._thread.is_alive(), f"ended: {self.failure!r}"
+            readers = [domain._reader for domain in list(self.worker._domains.values())]
+            return sum(len(reader.positions()) for reader in readers if reader) == count
+
+        until(there, what=f"{count} partitions of {self.worker.name}", timeout=timeout)
+
     def stop(self, timeout: float = 45) -> int:
         """Drain it and return its exit code."""
         self.worker.request_stop("the test is done with it")

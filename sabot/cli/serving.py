@@ -73,7 +73,8 @@ def serve(target: Target, settings: WorkerSettings | None = None) -> int:
 
     A worker of several says nothing but logs: its parent speaks for it, and hears of it.
     """
-    from sabot.runtime.parent import ParentLink, Report
+    from sabot.runtime.parent import ParentLink, Report, take_descriptor
+    from sabot.runtime.settings import WorkerSettings
     from sabot.runtime.worker import Worker
 
     tasks = target.tasks
@@ -81,6 +82,9 @@ def serve(target: Target, settings: WorkerSettings | None = None) -> int:
         return ExitCode.OK
     app = target.app
     actors = app.declared_actors if app is not None else ()
+    descriptor = take_descriptor()
+    if descriptor is not None:
+        settings = replace(settings or WorkerSettings(), web_port=None)
     worker = Worker(target.outputs, name=target.name, tasks=tasks, actors=actors, settings=settings)
     if app is not None:
         app.hosted_by(worker)
@@ -89,12 +93,12 @@ def serve(target: Target, settings: WorkerSettings | None = None) -> int:
         failure = None if worker.failure is None else describe_failure(worker.failure)
         return Report(worker.health(), worker.readiness(), worker.statistics(), failure)
 
-    link = ParentLink.from_environment(report, lambda: worker.request_stop("the parent is gone"))
-    if link is None:
+    if descriptor is None:
         click.echo(greeting(target), err=True)
         code = worker.run()
     else:
-        link.start()
+        gone = "the parent is gone"
+        link = ParentLink(descriptor, report, lambda: worker.request_stop(gone)).start()
         code = worker.run()
         link.close()
     if worker.failure is not None:

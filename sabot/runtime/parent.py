@@ -13,7 +13,7 @@ import msgspec
 
 from sabot.runtime.condition import Condition
 
-__all__ = ["LINK", "NUMBER", "ParentLink", "Report"]
+__all__ = ["LINK", "NUMBER", "ParentLink", "Report", "take_descriptor"]
 
 LINK = "SABOT_WORKER_LINK"
 """The environment variable with the descriptor of the line."""
@@ -32,6 +32,15 @@ class Report(msgspec.Struct, frozen=True):
     statistics: Any = None
     failure: str | None = None
     """Why it is about to end, where it failed."""
+
+
+def take_descriptor() -> int | None:
+    """Return this process's end of the line to its parent, where there is one.
+
+    It is forgotten then: a process that this one starts is not the parent's.
+    """
+    descriptor = os.environ.pop(LINK, None)
+    return None if descriptor is None else int(descriptor)
 
 
 class ParentLink:
@@ -54,14 +63,6 @@ class ParentLink:
             threading.Thread(target=target, name=f"sabot-parent-{name}", daemon=True)
             for name, target in (("reports", self._write), ("watch", self._read))
         ]
-
-    @classmethod
-    def from_environment(
-        cls, report: Callable[[], Report], on_gone: Callable[[], None]
-    ) -> Self | None:
-        """Return the line to the parent, where there is one."""
-        descriptor = os.environ.get(LINK)
-        return None if descriptor is None else cls(int(descriptor), report, on_gone)
 
     def start(self) -> Self:
         """Begin to report."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import queue
 import threading
 import time
@@ -50,7 +49,6 @@ from sabot.runtime.lookout import Lookout
 from sabot.runtime.loop_watch import LoopWatch
 from sabot.runtime.observed import actor_statistics
 from sabot.runtime.overrun import Overrun
-from sabot.runtime.parent import LINK
 from sabot.runtime.settings import WorkerSettings, tune_process
 from sabot.runtime.signals import handle_signals
 from sabot.runtime.statistics import PipelineStatistics, WorkerStatistics
@@ -224,8 +222,7 @@ class Worker:
 
     def _serve_web(self) -> WebServer | None:
         port = self._settings.web_port
-        if port is None or LINK in os.environ:
-            # One of several: its parent answers for all.
+        if port is None:
             return None
         pages = probe_pages(health=self.health, ready=self.readiness, statistics=self.statistics)
         server = WebServer(pages, host=self._settings.web_host, port=port).start()

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from collections import Counter
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,12 @@ def probe(command: Command, path: str) -> tuple[int, Any]:
     """Ask for a page where the command says that it answers."""
     found = re.search(r"answered at ([\d.]+):(\d+)", command.line("answered at"))
     assert found
-    connection = HTTPConnection(found[1], int(found[2]), timeout=10)
+    return page(found[1], int(found[2]), path)
+
+
+def page(host: str, port: int, path: str) -> tuple[int, Any]:
+    """Return the status of a page and what it says."""
+    connection = HTTPConnection(host, port, timeout=10)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -125,6 +131,21 @@ def test_they_share_the_work_and_one_signal_stops_them_all(kafka: Kafka, tmp_pat
     assert pool.err.count(f"app {scene.group!r}") == 1, "only the parent greets"
 
 
+def test_one_worker_answers_probes_itself(kafka: Kafka, tmp_path: Path) -> None:
+    scene = Scene(kafka, tmp_path)
+    with scene.workers(1, "--web-port", "0") as worker:
+        port = json.loads(worker.line("probes are answered"))["port"]
+        until(lambda: page("127.0.0.1", port, "/ready")[0] == 200, what="readiness")
+        assert page("127.0.0.1", port, "/health")[0] == 200
+        assert page("127.0.0.1", port, "/")[1]["name"] == scene.group
+        with scene.workers(1, "--web-port", str(port)) as second:
+            assert second.ends() == ExitCode.USAGE
+        assert f"nothing can be served at 127.0.0.1:{port}" in second.err
+        assert "Traceback" not in second.err
+        worker.terminate()
+        assert worker.ends() == ExitCode.OK, str(worker)
+
+
 def instances(kafka: Kafka, group: str) -> set[str | None]:
     """Return the lasting names of a group's members."""
     described = kafka.admin.describe_consumer_groups([group])[group].result(10)
@@ -148,6 +169,35 @@ def test_one_that_is_killed_is_started_again_and_takes_its_place(
         until(lambda: probe(pool, "/ready")[0] == 200, what="readiness", every=0.2)
         pool.interrupt()
         assert pool.ends() == ExitCode.OK, str(pool)
+
+
+def test_a_static_member_that_is_back_in_time_moves_no_partition(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    scene = Scene(kafka, tmp_path)
+    with scene.workers(2, "--static-membership", "--slot", "a", "--web-port", "0") as pool:
+        until(lambda: probe(pool, "/ready")[0] == 200, what="readiness", every=0.2)
+        until(lambda: spread(pool) == {1: 1, 2: 1}, what="a partition for each")
+        moved = len(events(pool, "partitions released"))
+        os.kill(events(pool, "worker started")[0]["pid"], signal.SIGKILL)
+        pool.line("worker has died")
+        until(lambda: len(events(pool, "worker started")) == 3, what="a third start")
+        kafka.produce(scene.source, [{"n": 0}], partition=0)
+        kafka.produce(scene.source, [{"n": 1}], partition=1)
+        kafka.read(scene.sink, 2)
+        until(lambda: probe(pool, "/ready")[0] == 200, what="readiness", every=0.2)
+        assert len(events(pool, "partitions released")) == moved, str(pool)
+        pool.terminate()
+        assert pool.ends() == ExitCode.OK, str(pool)
+
+
+def spread(pool: Command) -> dict[int, int]:
+    """Return how many partitions each worker has, by what they logged."""
+    count: Counter[int] = Counter()
+    for name, sign in (("assigned", 1), ("released", -1)):
+        for line in events(pool, f"partitions {name}"):
+            count[line["worker"]] += sign * len(line["partitions"])
+    return {number: has for number, has in count.items() if has}
 
 
 def test_one_that_dies_too_often_ends_all_with_the_first_cause(

@@ -14,7 +14,7 @@ from sabot.app.app import App
 from sabot.runtime.exit_codes import ExitCode
 from tests.broker import Kafka
 from tests.until import until
-from tests.workers import FAST, RunningWorker, hosted
+from tests.workers import FAST, RunningWorker, hosted, quick
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +84,43 @@ def test_workers_that_join_and_leave_lose_nothing_and_repeat_nothing(
         seen = Counter(row["n"] for row in kafka.values(sink))
         assert len(seen) == RECORDS, f"{RECORDS - len(seen)} lost"
         assert seen.total() == RECORDS, f"{seen.total() - RECORDS} twice"
+
+
+@pytest.mark.timeout(180)
+def test_under_the_brokers_own_protocol_joins_and_leaves_are_as_quiet(kafka: Kafka) -> None:
+    group = kafka.unique("g")
+    source, sink = (kafka.create_topic(kafka.unique(name), 4) for name in ("in", "out"))
+    # Members hear of each other by heartbeats five seconds apart, unless the cluster says
+    # otherwise: so records come once the partitions have moved, not by the clock.
+    options = {**FAST, "group_protocol": "consumer"}
+
+    def define(app: App) -> None:
+        app.stream(source, **options).to_kafka(app.broker, sink)
+
+    def portion(number: int) -> None:
+        for partition in range(4):
+            rows = [{"n": 1000 * number + 100 * partition + n} for n in range(100)]
+            kafka.produce(source, rows, partition=partition)
+
+    def all_committed(portions: int) -> None:
+        wanted = dict.fromkeys(range(4), 100 * portions)
+        until(lambda: kafka.committed(group, source) == wanted, what=f"{wanted} committed")
+
+    settings = quick(stuck_seconds=10)
+    with hosted(define, kafka=kafka, group=group, settings=settings) as stays:
+        for turn in range(3):
+            with hosted(define, kafka=kafka, group=group, settings=settings) as guest:
+                guest.await_assigned(2)
+                portion(2 * turn)
+                all_committed(2 * turn + 1)
+                assert guest.stop() == ExitCode.OK
+            portion(2 * turn + 1)
+            all_committed(2 * turn + 2)
+        assert stays.statistics.stuck == 0
+        assert stays.stop() == ExitCode.OK
+    seen = Counter(row["n"] for row in kafka.values(sink))
+    assert len(seen) == 2400, f"{2400 - len(seen)} lost"
+    assert seen.total() == 2400, f"{seen.total() - 2400} twice"
 
 
 def worked(batch: pa.RecordBatch) -> pa.RecordBatch:

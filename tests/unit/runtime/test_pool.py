@@ -29,13 +29,14 @@ QUICK = WorkerSettings(
 REPORTS = """
 import os, sys, time, signal, threading
 from sabot.runtime.condition import Condition
-from sabot.runtime.parent import ParentLink, Report
+from sabot.runtime.parent import ParentLink, Report, take_descriptor
 
 stopping = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stopping.set())
 number = os.environ["SABOT_WORKER_NUMBER"]
 well = Condition.of([])
-link = ParentLink.from_environment(
+link = ParentLink(
+    take_descriptor(),
     lambda: Report(well, Condition.of([] if number == "1" else ["restoring"]), {"n": number}),
     stopping.set,
 ).start()
