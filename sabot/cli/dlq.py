@@ -15,6 +15,8 @@ from sabot.cli.where import parse_where
 
 if TYPE_CHECKING:
     from sabot.kafka.dead_letters import Letter
+    from sabot.kafka.replay import Replay, ReplayRoute
+    from sabot.kafka.replay_ledger import ReplayLedger
 
 __all__ = ["command"]
 
@@ -67,7 +69,8 @@ def _limit(default: int | None) -> Callable[[Command], Command]:
 def command() -> None:
     """Look at the records in a dead-letter topic, and send them back.
 
-    It joins no consumer group and commits nothing; dead letters stay in their topic.
+    It joins no consumer group; dead letters stay in their topic. What was replayed is
+    remembered in a topic beside it, TOPIC-sabot-replayed.
     """
 
 
@@ -75,10 +78,12 @@ def command() -> None:
 @_shared
 @_limit(None)
 def ls(topic: str, where: str | None, limit: int | None, broker: str) -> None:
-    """Count TOPIC's dead letters by error, step and source topic."""
+    """Count TOPIC's dead letters by error, step and source topic, and those replayed."""
     from sabot.kafka.dead_letters import tally
 
-    found = tally(_letters(broker, topic, where, limit))
+    letters = _letters(broker, topic, where, limit)
+    ledger = _ledger(broker, topic, again=True)
+    found = tally(letters) if ledger is None else tally(letters, ledger.has_any)
     total = sum(each.count for each in found.values())
     click.echo(f"{topic!r} at {broker}: {total} dead letters", err=True)
     if found:
@@ -125,51 +130,122 @@ def show(topic: str, where: str | None, limit: int, broker: str) -> None:
     help="Leave alone what was replayed so often.",
 )
 @click.option(
+    "--again",
+    is_flag=True,
+    envvar="SABOT_DLQ_AGAIN",
+    show_envvar=True,
+    help="Also what was replayed to its target before.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     envvar="SABOT_DLQ_DRY_RUN",
     show_envvar=True,
-    help="Only print what would be sent where.",
+    help="Only print what would be sent where, and remember nothing.",
 )
 def replay(topic: str, broker: str, dry_run: bool, **options: Any) -> None:
     """Send TOPIC's dead letters back with their own key, value, headers and timestamp.
 
     A source with retry_topic=... reads them there, and only the outputs behind the step
-    that failed see them again. What was replayed stays in TOPIC, and is replayed again the
-    next time unless --where leaves it out.
+    that failed see them again. What was replayed stays in TOPIC, and the next replay to the
+    same target leaves it out; one that fails again comes back as a new dead letter.
     """
-    from sabot.kafka.replay import ReplayRoute
+    from sabot.kafka.replay import Replay, ReplayRoute
 
     route = ReplayRoute(options["to"], options["to_source"], options["max_attempts"])
-    where, limit = options["where"], options["limit"]
+    where, limit, again = options["where"], options["limit"], options["again"]
+    refuse_embedded(broker)
+    ledger = _ledger(broker, topic, again=again)
+    before = [0]
+
+    def chosen(say: Callable[[str], None]) -> Iterator[tuple[Letter, str]]:
+        letters = _letters(broker, topic, where, None)
+        due = _due(letters, route, None if again else ledger, before, say)
+        return islice(due, limit)
+
     targets: dict[str, int] = {}
-    for letter in _letters(broker, topic, where, limit):
-        reason = route.refusal(letter)
-        if reason is not None:
-            click.echo(f"left alone: {_line(letter)} ({reason})", err=True)
-            continue
-        target = route.target(letter)
+    for letter, target in chosen(lambda line: click.echo(line, err=True)):
         targets[target] = targets.get(target, 0) + 1
         if dry_run:
             click.echo(f"{_line(letter)} -> {target}")
     listed = ", ".join(f"{count} to {target!r}" for target, count in sorted(targets.items()))
+    left = f"; left out {before[0]} replayed before (--again sends them)" if before[0] else ""
     if dry_run or not targets:
-        click.echo(f"would replay {listed}" if targets else "nothing to replay", err=True)
+        said = f"would replay {listed}" if targets else "nothing to replay"
+        click.echo(f"{said}{left}", err=True)
         return
-    arrived = _send(broker, route, set(targets), _letters(broker, topic, where, limit))
-    click.echo(f"replayed {arrived} dead letters: {listed}", err=True)
+    if ledger is not None:
+        ledger = _prepared(ledger, again=again)
+    sending = Replay(broker, route, ledger)
+    sending.check_targets(sorted(targets))
+    # One that came since the targets were checked may have another.
+    due = (letter for letter, target in chosen(_say_nothing) if target in targets)
+    click.echo(f"replayed {_send(sending, due)} dead letters: {listed}{left}", err=True)
 
 
-def _send(broker: str, route: Any, targets: set[str], letters: Iterator[Letter]) -> int:
-    from sabot.kafka.replay import Replay
-
-    replay = Replay(broker, route)
-    replay.check_targets(sorted(targets))
+def _due(
+    letters: Iterator[Letter],
+    route: ReplayRoute,
+    ledger: ReplayLedger | None,
+    before: list[int],
+    say: Callable[[str], None],
+) -> Iterator[tuple[Letter, str]]:
+    """Yield the letters that are to be sent, with their targets; count those sent before."""
+    before[0] = 0
     for letter in letters:
-        # One that came since the targets were checked may have another.
-        if route.refusal(letter) is None and route.target(letter) in targets:
-            replay.send(letter)
-    return replay.finish()
+        reason = route.refusal(letter)
+        if reason is not None:
+            say(f"left alone: {_line(letter)} ({reason})")
+            continue
+        target = route.target(letter)
+        if ledger is not None and ledger.has(target, letter.record):
+            before[0] += 1
+        else:
+            yield letter, target
+
+
+def _ledger(broker: str, topic: str, *, again: bool) -> ReplayLedger | None:
+    """Return what was replayed; with ``again`` it is not needed, and may be unreadable."""
+    from sabot.errors import ConfigurationError
+    from sabot.kafka.replay_ledger import ReplayLedger
+
+    ledger = ReplayLedger(broker, topic)
+    try:
+        ledger.read()
+    except ConfigurationError as error:
+        if not again:
+            raise
+        click.echo(f"not remembered: {error}", err=True)
+        return None
+    return ledger
+
+
+def _prepared(ledger: ReplayLedger, *, again: bool) -> ReplayLedger | None:
+    from sabot.errors import BrokerError
+
+    try:
+        ledger.prepare()
+    except BrokerError as error:
+        if not again:
+            raise
+        click.echo(f"not remembered: {error}", err=True)
+        return None
+    return ledger
+
+
+def _send(sending: Replay, letters: Iterator[Letter]) -> int:
+    try:
+        for letter in letters:
+            sending.send(letter)
+    except BaseException:
+        # What is on its way arrives, and that is to be remembered.
+        sending.finish()
+        raise
+    return sending.finish()
+
+
+def _say_nothing(_line: str) -> None:
+    """Leave out what was said the first time."""
 
 
 def _letters(broker: str, topic: str, where: str | None, limit: int | None) -> Iterator[Letter]:

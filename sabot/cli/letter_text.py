@@ -17,9 +17,9 @@ _ROW = 16
 
 def table(found: Mapping[tuple[str, str, str], Tally]) -> str:
     """Return counts by error, step and source topic as a table."""
-    rows = [("count", "error", "step", "topic", "first", "last")]
+    rows = [("count", "error", "step", "topic", "replayed", "first", "last")]
     rows += [
-        (str(each.count), *key, _moment(each.first), _moment(each.last))
+        (str(each.count), *key, str(each.replayed), _moment(each.first), _moment(each.last))
         for key, each in found.items()
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

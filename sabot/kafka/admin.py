@@ -26,7 +26,7 @@ from sabot.kafka.connect import (
 from sabot.kafka.embedded import is_embedded, resolve_bootstrap
 from sabot.types import Record, TopicPartition
 
-__all__ = ["create_topic", "end_offsets", "list_topics", "read_through", "send", "tail"]
+__all__ = ["create_topic", "end_offsets", "list_topics", "read_through", "send", "tail", "topic_id"]
 
 _TIMEOUT = 10.0
 _READER = "sabot-tail"
@@ -87,6 +87,28 @@ def end_offsets(
         TopicPartition(topic, partition.partition): _done(future, f"the end of {topic!r}").offset
         for partition, future in answers.items()
     }
+
+
+def topic_id(
+    bootstrap: str,
+    topic: str,
+    properties: Mapping[str, Any] | None = None,
+    *,
+    timeout: float = _TIMEOUT,
+) -> str:
+    """Return the id that tells a topic from another of its name, before or after it.
+
+    Raises:
+        BrokerUnavailableError: If no broker answers in time.
+        TopicNotFoundError: If there is no such topic in that time.
+    """
+    from confluent_kafka import TopicCollection
+
+    complete, errors = _connection(bootstrap, properties)
+    client = open_admin(complete, errors)
+    check_cluster(client, [topic], timeout=timeout, errors=errors)
+    asked = client.describe_topics(TopicCollection([topic]), request_timeout=timeout)
+    return str(_done(asked[topic], f"the id of {topic!r}").topic_id)
 
 
 def create_topic(

@@ -7,7 +7,7 @@ commits nothing, and nothing is ever taken out of a dead-letter topic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sabot.errors import ConfigurationError
@@ -88,15 +88,18 @@ class Tally:
         count: How many.
         first: When the oldest was written, in milliseconds.
         last: When the newest was.
+        replayed: How many of them were sent back.
     """
 
     count: int = 0
     first: int | None = None
     last: int | None = None
+    replayed: int = 0
 
-    def add(self, written: int | None) -> None:
+    def add(self, written: int | None, *, replayed: bool = False) -> None:
         """Count one more."""
         self.count += 1
+        self.replayed += replayed
         if written is not None:
             self.first = written if self.first is None else min(self.first, written)
             self.last = written if self.last is None else max(self.last, written)
@@ -137,13 +140,21 @@ def letter_of(record: Record) -> Letter:
     )
 
 
-def tally(letters: Iterable[Letter]) -> dict[tuple[str, str, str], Tally]:
-    """Count letters by error, step and source topic, the most frequent first."""
+def tally(
+    letters: Iterable[Letter], replayed: Callable[[Record], bool] = lambda _: False
+) -> dict[tuple[str, str, str], Tally]:
+    """Count letters by error, step and source topic, the most frequent first.
+
+    Args:
+        letters: The letters.
+        replayed: Whether one was sent back.
+    """
     found: dict[tuple[str, str, str], Tally] = {}
     for letter in letters:
         topic = "unknown" if letter.source is None else letter.source.topic
         key = (letter.error, letter.step, topic)
-        found.setdefault(key, Tally()).add(letter.record.timestamp)
+        one = found.setdefault(key, Tally())
+        one.add(letter.record.timestamp, replayed=replayed(letter.record))
     return dict(sorted(found.items(), key=lambda item: (-item[1].count, item[0])))
 
 

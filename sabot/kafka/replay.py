@@ -10,11 +10,14 @@ from sabot.errors import ConfigurationError, DeliveryError
 from sabot.kafka.connect import check_cluster, client_errors, open_producer
 from sabot.kafka.dead_letters import Letter, replay_headers, retry_topic_of
 from sabot.kafka.embedded import resolve_bootstrap
+from sabot.kafka.replay_ledger import ReplayLedger
 
 __all__ = ["Replay", "ReplayRoute"]
 
 _TIMEOUT = 10.0
 _FLUSH_SECONDS = 60.0
+_ROUND = 10_000
+"""After so many letters it is waited for their arrival, and that is written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class ReplayRoute:
 
 
 class Replay:
-    """Sends letters back and waits for them to arrive.
+    """Sends letters back, waits for them to arrive, and writes down that they have.
 
     Key, value and headers are as they were, without what was added about the failure; the
     timestamp is the original record's. Keys choose partitions as those of a sink do.
@@ -73,6 +76,7 @@ class Replay:
     Args:
         bootstrap: The cluster's address.
         route: Where letters go.
+        ledger: Where it is remembered; without it, nowhere.
         properties: Further librdkafka properties, such as credentials.
         timeout: Seconds until an unreachable cluster or a missing topic is an error.
     """
@@ -81,6 +85,7 @@ class Replay:
         self,
         bootstrap: str,
         route: ReplayRoute,
+        ledger: ReplayLedger | None = None,
         properties: Mapping[str, Any] | None = None,
         *,
         timeout: float = _TIMEOUT,
@@ -93,11 +98,13 @@ class Replay:
             "partitioner": "murmur2_random",
         }
         self._route = route
+        self._ledger = ledger
         self._timeout = timeout
         self._errors = client_errors(complete)
         self._producer = open_producer(complete, self._errors)
         self._failures: list[str] = []
         self._arrived = 0
+        self._sent = 0
 
     def check_targets(self, topics: Iterable[str]) -> None:
         """Wait until all targets are there, before anything is sent.
@@ -109,40 +116,53 @@ class Replay:
         check_cluster(self._producer, topics, timeout=self._timeout, errors=self._errors)
 
     def send(self, letter: Letter) -> None:
-        """Hand one letter over; it has arrived when `finish` returns."""
-        record = letter.record
+        """Hand one letter over; it has arrived when `finish` returns.
+
+        Raises:
+            DeliveryError: As `finish`, for those that were handed over before.
+        """
+        record, target = letter.record, self._route.target(letter)
+
+        def report(error: Any, _message: Any) -> None:
+            if error is not None:
+                self._failures.append(f"{target!r}: {error.str()}")
+                return
+            self._arrived += 1
+            if self._ledger is not None:
+                self._ledger.add(target, record)
+
         while True:
             try:
                 self._producer.produce(
-                    self._route.target(letter),
+                    target,
                     record.value,
                     record.key,
                     headers=replay_headers(letter, to_source=self._route.to_source),
                     timestamp=letter.timestamp or 0,
-                    on_delivery=self._report,
+                    on_delivery=report,
                 )
                 break
             except BufferError:
                 self._producer.poll(0.1)
         self._producer.poll(0)
+        self._sent += 1
+        if self._sent % _ROUND == 0:
+            self.finish()
 
     def finish(self) -> int:
         """Wait until everything has arrived; return how many did.
 
         Raises:
-            DeliveryError: If something was refused, or is not confirmed in time.
+            DeliveryError: If something was refused, or is not confirmed in time. What has
+                arrived is written down all the same.
         """
         left = self._producer.flush(_FLUSH_SECONDS)
+        if self._ledger is not None:
+            self._ledger.store()
         if self._failures or left:
             reason = self._failures[0] if self._failures else f"no answer in {_FLUSH_SECONDS:g} s"
             raise DeliveryError(
                 f"{self._arrived} dead letters have arrived, {len(self._failures) + left} have "
-                f"not: {reason}; those that have would be replayed again"
+                f"not: {reason}"
             )
         return self._arrived
-
-    def _report(self, error: Any, message: Any) -> None:
-        if error is None:
-            self._arrived += 1
-        else:
-            self._failures.append(f"{message.topic()!r}: {error.str()}")

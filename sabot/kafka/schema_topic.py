@@ -14,9 +14,7 @@ begin anew; those that run write what they know again with their next change.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping
@@ -34,6 +32,7 @@ from sabot.errors import (
 )
 from sabot.kafka.admin import create_topic
 from sabot.kafka.client_errors import is_passing, translate_error
+from sabot.kafka.companion import companion_topic
 from sabot.kafka.connect import (
     check_cluster,
     client_errors,
@@ -51,7 +50,6 @@ _CONFIG = {"cleanup.policy": "compact", "min.compaction.lag.ms": "86400000"}
 _VERSION = 1
 _BEGINNING = -2
 _ROUNDS = 5
-_LONGEST = 249
 
 
 def schema_topic_name(group_id: str) -> str:
@@ -60,15 +58,8 @@ def schema_topic_name(group_id: str) -> str:
     Example:
         >>> schema_topic_name("billing")
         'billing-sabot-schemas'
-        >>> schema_topic_name("a group")
-        'a_group-7058b14e-sabot-schemas'
     """
-    suffix = "-sabot-schemas"
-    name = re.sub(r"[^a-zA-Z0-9._-]", "_", group_id)
-    if name != group_id or len(name) + len(suffix) > _LONGEST:
-        mark = hashlib.sha256(group_id.encode()).hexdigest()[:8]
-        name = f"{name[: _LONGEST - len(suffix) - 9]}-{mark}"
-    return name + suffix
+    return companion_topic(group_id, "sabot-schemas")
 
 
 class SchemaTopic:

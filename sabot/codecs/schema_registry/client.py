@@ -15,6 +15,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 
 from sabot._optional import require
 from sabot.codecs.schema_registry.options import RegistrySettings, registry_settings
+from sabot.codecs.schema_registry.tls import tls_refusal
 from sabot.errors import (
     ConfigurationError,
     SchemaRegistryError,
@@ -237,6 +238,11 @@ class SchemaRegistry:
         except self._api.SchemaRegistryError as error:
             self._refused(what, error, unknown=unknown)
         except httpx.TransportError as error:
+            refusal = tls_refusal(error)
+            if refusal is not None:
+                raise SchemaRegistryError(
+                    f"no safe connection to the schema registry at {self._url} ({what}): {refusal}"
+                ) from error
             raise SchemaRegistryUnavailableError(
                 f"the schema registry at {self._url} does not answer ({what}): "
                 f"{type(error).__name__}: {error}"

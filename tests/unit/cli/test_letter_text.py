@@ -59,13 +59,13 @@ def test_a_tombstone_and_a_value_cut_short_say_so() -> None:
 
 def test_counts_are_a_table() -> None:
     found = {
-        ("KeyError", "map-1", "orders"): Tally(12, 0, 1_700_000_000_000),
+        ("KeyError", "map-1", "orders"): Tally(12, 0, 1_700_000_000_000, 9),
         ("DecodeError", "source", "clicks"): Tally(3),
     }
     assert table(found).splitlines() == [
-        "count  error        step    topic   first                 last",
-        "   12  KeyError     map-1   orders  1970-01-01 00:00:00Z  2023-11-14 22:13:20Z",
-        "    3  DecodeError  source  clicks  -                     -",
+        "count  error        step    topic   replayed  first                 last",
+        "   12  KeyError     map-1   orders  9         1970-01-01 00:00:00Z  2023-11-14 22:13:20Z",
+        "    3  DecodeError  source  clicks  0         -                     -",
     ]
 
 
