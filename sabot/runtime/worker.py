@@ -427,8 +427,10 @@ class Worker:
         for domain in list(self._domains.values()):
             complete &= domain.drain(max(0.5, deadline - time.monotonic()))
         self._close_all(_CLOSE_SECONDS if complete else _LATE_SECONDS, drain=deadline)
-        failure = self._system_failure()
-        if failure is not None and (not complete or self.failure is not None):
+        failure = self.failure or next((a.failure for a in self._actors if a.failure), None)
+        if failure is None and not complete:
+            failure = self._system_failure()
+        if failure is not None:
             return self._finish_failed(failure)
         if not complete:
             self._log.error(
