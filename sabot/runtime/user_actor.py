@@ -55,6 +55,11 @@ class UserActor:
     def __repr__(self) -> str:
         return f"<actor {self.name!r}>"
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it, if an error did."""
+        return None if self._ref is None else self._ref.failure
+
     def tell(self, message: Any, *, timeout: float = 5.0) -> None:
         """Send a message and do not wait for what becomes of it.
 

@@ -480,8 +480,10 @@ class Worker:
             complete &= domain.drain(max(0.5, deadline - time.monotonic()))
         left = max(_CLOSE_SECONDS, deadline + _CLOSE_SECONDS - time.monotonic())
         self._close_all(left, drain=deadline)
-        failure = self._system_failure()
-        if failure is not None and (not complete or self.failure is not None):
+        failure = self.failure or next((a.failure for a in self._actors if a.failure), None)
+        if failure is None and not complete:
+            failure = self._system_failure()
+        if failure is not None:
             return self._finish_failed(failure)
         if not complete:
             self._log.error(
