@@ -35,6 +35,7 @@ __all__ = [
     "PartitionLostError",
     "PlanError",
     "ProcessingError",
+    "ProducerFencedError",
     "RestartLimitError",
     "SabotError",
     "SchemaMismatchError",
@@ -229,6 +230,10 @@ class CommitError(BrokerError):
     """Offsets could not be committed."""
 
     retriable: ClassVar[bool] = True
+
+
+class ProducerFencedError(BrokerError):
+    """A newer producer has taken over this one's transactional id."""
 
 
 class DeliveryError(BrokerError):

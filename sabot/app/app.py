@@ -6,10 +6,12 @@ import inspect
 import sys
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sabot.api.stream import OutputStream, Stream
 from sabot.errors import ConfigurationError, PlanError
+from sabot.kafka.guarantee import ProcessingGuarantee, check_guarantee
 from sabot.plan.explain import explain
 from sabot.plan.nodes import AgentNode
 from sabot.plan.outputs import Output, current_collection
@@ -41,10 +43,13 @@ class App:
         id: Names the app: the default consumer group, the clients, the dead letters.
             Workers with the same id share the work.
         broker: ``"host:port"``, several with commas, or ``"embedded://"``.
+        processing_guarantee: ``"at_least_once"`` (the default) or ``"exactly_once"``: see
+            ``docs/delivery.md``. ``--processing-guarantee`` and the environment's
+            ``SABOT_PROCESSING_GUARANTEE`` set it for a worker.
         settings: How its worker behaves.
 
     Raises:
-        ConfigurationError: If the id or the broker is not usable.
+        ConfigurationError: If the id, the broker or the guarantee is not usable.
 
     Example:
         >>> app = App("billing", broker="localhost:9092")
@@ -58,6 +63,7 @@ class App:
         id: str,  # noqa: A002 - the word users and the broker's tools use
         broker: str = "localhost:9092",
         *,
+        processing_guarantee: ProcessingGuarantee | None = None,
         settings: WorkerSettings | None = None,
     ) -> None:
         if not isinstance(id, str) or not id.strip():
@@ -67,6 +73,8 @@ class App:
         self.id = id
         self._owner = _Owner(id)
         self.broker = broker
+        check_guarantee(processing_guarantee)
+        self.processing_guarantee = processing_guarantee
         self.settings = settings
         self._outputs: list[Output] = []
         self._tasks: list[Callable[[], Any]] = []
@@ -193,7 +201,16 @@ class App:
         """Return a new worker for what has been defined."""
         from sabot.runtime.worker import Worker
 
-        return Worker(self.outputs, name=self.id, tasks=self.tasks, settings=self.settings)
+        return Worker(self.outputs, name=self.id, tasks=self.tasks, settings=self.worker_settings())
+
+    def worker_settings(self) -> WorkerSettings:
+        """Return how its workers behave: its settings, with its guarantee."""
+        from sabot.runtime.settings import WorkerSettings
+
+        settings = self.settings or WorkerSettings()
+        if self.processing_guarantee is None:
+            return settings
+        return replace(settings, processing_guarantee=self.processing_guarantee)
 
     def run(self) -> None:
         """Run until a signal comes or all sources have ended, on the main thread.

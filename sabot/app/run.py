@@ -72,7 +72,7 @@ def _run_all(collection: Collection) -> None:
         return
     for output in waiting:
         app.add(OutputStream(output))
-    worker = Worker(waiting, name=app.id, tasks=app.tasks, settings=app.settings)
+    worker = Worker(waiting, name=app.id, tasks=app.tasks, settings=app.worker_settings())
     _finish(worker, worker.run())
 
 

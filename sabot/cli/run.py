@@ -7,7 +7,8 @@ import sys
 import click
 
 from sabot.cli.options import debug_option, log_options
-from sabot.cli.serving import drain_option, exit_code_table, serve
+from sabot.cli.serving import drain_option, exit_code_table, guarantee_option, serve
+from sabot.kafka.guarantee import ProcessingGuarantee
 
 __all__ = ["command"]
 
@@ -19,6 +20,7 @@ __all__ = ["command"]
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
 @drain_option
+@guarantee_option
 @log_options
 @debug_option
 @click.argument("script")
@@ -27,6 +29,7 @@ def command(
     script: str,
     arguments: tuple[str, ...],
     drain_timeout: float | None,
+    guarantee: ProcessingGuarantee | None,
     log_format: str,
     log_level: str,
 ) -> int:
@@ -51,4 +54,4 @@ def command(
         )
     configure_logs(log_format, log_level)  # type: ignore[arg-type]
     sys.argv = [file, *arguments]
-    return serve(load_target(script, as_main=True), drain_timeout)
+    return serve(load_target(script, as_main=True), drain_timeout, guarantee)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sabot.cli.failure import describe_failure
+from sabot.kafka.guarantee import GUARANTEES, ProcessingGuarantee
 from sabot.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from sabot.app.loader import Target
 
-__all__ = ["drain_option", "exit_code_table", "greeting", "serve"]
+__all__ = ["drain_option", "exit_code_table", "greeting", "guarantee_option", "serve"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,7 +49,21 @@ def drain_option(command: Command) -> Command:
     )(command)
 
 
-def serve(target: Target, drain_timeout: float | None) -> int:
+def guarantee_option(command: Command) -> Command:
+    """Add ``--processing-guarantee``."""
+    return click.option(
+        "--processing-guarantee",
+        "guarantee",
+        type=click.Choice(GUARANTEES),
+        envvar="SABOT_PROCESSING_GUARANTEE",
+        show_envvar=True,
+        help="What is promised of outputs; the app's setting unless given, else at_least_once.",
+    )(command)
+
+
+def serve(
+    target: Target, drain_timeout: float | None, guarantee: ProcessingGuarantee | None = None
+) -> int:
     """Say what is about to run, run it, and return the exit code."""
     from sabot.runtime.settings import WorkerSettings
     from sabot.runtime.worker import Worker
@@ -58,7 +73,9 @@ def serve(target: Target, drain_timeout: float | None) -> int:
         click.echo(f"nothing left to run: {target.ran} output(s) ran already", err=True)
         return ExitCode.OK
     click.echo(greeting(target), err=True)
-    settings = (target.app.settings if target.app is not None else None) or WorkerSettings()
+    settings = target.app.worker_settings() if target.app is not None else WorkerSettings()
+    if guarantee is not None:
+        settings = replace(settings, processing_guarantee=guarantee)
     if drain_timeout is not None:
         settings = replace(settings, drain_timeout_seconds=drain_timeout)
     worker = Worker(target.outputs, name=target.name, tasks=tasks, settings=settings)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from sabot.cli.options import debug_option, log_options
-from sabot.cli.serving import drain_option, exit_code_table, serve
+from sabot.cli.serving import drain_option, exit_code_table, guarantee_option, serve
+from sabot.kafka.guarantee import ProcessingGuarantee
 
 __all__ = ["command"]
 
@@ -17,9 +18,16 @@ __all__ = ["command"]
 )
 @click.argument("target")
 @drain_option
+@guarantee_option
 @log_options
 @debug_option
-def command(target: str, drain_timeout: float | None, log_format: str, log_level: str) -> int:
+def command(
+    target: str,
+    drain_timeout: float | None,
+    guarantee: ProcessingGuarantee | None,
+    log_format: str,
+    log_level: str,
+) -> int:
     """Run what TARGET defines, until its sources end or a signal comes.
 
     TARGET is `module:app`, `module`, `file.py` or `file.py:app`; modules are looked for in
@@ -35,4 +43,4 @@ def command(target: str, drain_timeout: float | None, log_format: str, log_level
     from sabot.logs import configure_logs
 
     configure_logs(log_format, log_level)  # type: ignore[arg-type]
-    return serve(load_target(target), drain_timeout)
+    return serve(load_target(target), drain_timeout, guarantee)

@@ -42,8 +42,8 @@ class KafkaSource:
         config: What to read and how.
 
     Raises:
-        ConfigurationError: If it has a ``retry_topic``, a ``key_codec_type`` or a
-            ``headers_column``, which are for streams.
+        ConfigurationError: If it has a ``retry_topic``, a ``key_codec_type``, a
+            ``headers_column`` or exactly-once, which are for streams.
 
     Example:
         A loop that ends with the first bad order, which is then read again next time::
@@ -58,6 +58,11 @@ class KafkaSource:
             raise ConfigurationError(
                 "a KafkaSource has no retry_topic, since it has no steps; replay its dead letters "
                 "with --to-source, or read a stream"
+            )
+        if config.processing_guarantee == "exactly_once":
+            raise ConfigurationError(
+                "a KafkaSource has no outputs that could be written along with its commits; use a "
+                "stream, or leave processing_guarantee out"
             )
         if config.record_columns().names:
             raise ConfigurationError(

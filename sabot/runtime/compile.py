@@ -65,6 +65,7 @@ class DomainPlan:
         key: What makes the consumer one: cluster and group, or the pipeline itself where
             rows come from memory.
         pipelines: In the order they were defined.
+        stateful: Whether its actors keep state, so that commits are transactions.
         inferred: The schemas its codecs have inferred, by topic and codec, as long as the
             worker lives.
     """
@@ -72,6 +73,7 @@ class DomainPlan:
     key: Hashable
     pipelines: list[PipelinePlan] = field(default_factory=list)
     inferred: dict[str, pa.Schema] = field(default_factory=dict)
+    stateful: bool = False
 
     @property
     def sources(self) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from sabot.actors import Actor
@@ -12,9 +13,10 @@ from sabot.errors import BrokerUnavailableError, DeliveryError
 from sabot.kafka.dead_letter import DeadLetter, send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
+from sabot.runtime.crash import crash_point
 from sabot.runtime.faults import RowFault, fatal
 from sabot.runtime.flow import Branch, Flow
-from sabot.runtime.messages import Assigned, Cut, CutReport, Released, Resend, Work
+from sabot.runtime.messages import Assigned, Committed, Cut, CutReport, Released, Resend, Work
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict
 from sabot.runtime.writer import Writer
 from sabot.types import RawBatch, TopicPartition
@@ -64,6 +66,7 @@ class PipelineActor(Actor):
         self._application = application
         self._outstanding: list[Parcel] = []
         self._in_hand: RawBatch | None = None
+        self._settled: CutReport | None = None
         self._log = get_logger("sabot.pipeline").bind(pipeline=name)
         self.kind = "pipeline"
         self.on_finished: Callable[[], None] = lambda: None
@@ -79,6 +82,7 @@ class PipelineActor(Actor):
     def receive(self, message: Work) -> None:
         """Run a raw batch through the flow."""
         self._check_deliveries()
+        self._mark()
         raw = message.raw
         if raw is not self._in_hand:
             self._in_hand = raw
@@ -102,7 +106,13 @@ class PipelineActor(Actor):
             return self.report()
         if isinstance(message, Resend):
             return self._resend()
-        if isinstance(message, Assigned):
+        self._note(message)
+        return None
+
+    def _note(self, message: Any) -> None:
+        if isinstance(message, Committed):
+            crash_point("state_folded")
+        elif isinstance(message, Assigned):
             for branch in self.flow.branches:
                 for tp, start in message.starts.items():
                     if branch.reads(tp.topic):
@@ -112,10 +122,10 @@ class PipelineActor(Actor):
                 for tp in message.partitions:
                     branch.progress.release(tp)
             self.held = self.flow.held_partitions()
-        return None
 
     def tick(self) -> float | None:
         """Try held records again when they are due."""
+        self._mark()
         try:
             wait = self.flow.retry_due(time.monotonic())
         finally:
@@ -135,12 +145,27 @@ class PipelineActor(Actor):
         return [branch.progress.name for branch in self.flow.branches if branch.reads(topic)]
 
     def report(self) -> CutReport:
-        """Return how far every branch has come and what is still on its way."""
+        """Return how far every branch has come and what is still on its way.
+
+        Of a batch that is taken up again later nothing is said yet: what has been made of it
+        belongs to a position that the branch has not come to.
+        """
         self._prune()
+        if not self.flow.is_settled and self._settled is not None:
+            before = tuple(parcel for parcel in self._settled.parcels if not parcel.delivered)
+            return replace(self._settled, parcels=before)
+        return self._now()
+
+    def _now(self) -> CutReport:
         positions = {
             branch.progress.name: dict(branch.progress.positions) for branch in self.flow.branches
         }
         return CutReport(positions, tuple(self._outstanding))
+
+    def _mark(self) -> None:
+        """Remember where the branches are before work that may not come to its end."""
+        if self.flow.is_settled:
+            self._settled = self._now()
 
     # --- effects --------------------------------------------------------------------
 
@@ -207,7 +232,7 @@ class PipelineActor(Actor):
                 )
         for parcel in [parcel for parcel in self._outstanding if parcel.refused]:
             self._resend_parcel(parcel)
-        return self.report()
+        return CutReport({}, tuple(self._outstanding))
 
     def _resend_parcel(self, parcel: Parcel) -> None:
         if isinstance(parcel.context, DeadLetter):

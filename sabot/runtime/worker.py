@@ -7,6 +7,7 @@ starts the worker: the main thread for the command line, or a host's loop.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 import time
@@ -19,15 +20,19 @@ from sabot.errors import (
     BrokerError,
     ConfigurationError,
     DeliveryError,
+    PartitionLostError,
     PlanError,
     ProcessingError,
+    ProducerFencedError,
     RestartLimitError,
     SabotError,
 )
 from sabot.logs import get_logger
 from sabot.plan.outputs import Output
 from sabot.runtime.compile import DomainPlan, compile_outputs
+from sabot.runtime.crash import VARIABLE, arm
 from sabot.runtime.domain import Domain
+from sabot.runtime.exactly_once import guarantee_of
 from sabot.runtime.exit_codes import ExitCode, exit_code
 from sabot.runtime.settings import WorkerSettings, tune_process
 from sabot.runtime.signals import handle_signals
@@ -38,6 +43,9 @@ from sabot.runtime.userloop import UserLoop
 __all__ = ["Worker", "WorkerSettings", "run_outputs"]
 
 Task = Callable[[], Awaitable[Any] | Any]
+
+_MENDED = (DeliveryError, PartitionLostError, ProducerFencedError)
+"""What does not pass by itself, and is mended by beginning again from the last commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,9 @@ class Worker:
         self.failure: BaseException | None = None
         self._outputs = list(outputs)
         self._settings = settings or WorkerSettings()
+        arm(os.environ.get(VARIABLE))
         self._plans = compile_outputs(self._outputs)
+        self._guarantee = guarantee_of(self._plans, self._settings.processing_guarantee)
         self._loop = UserLoop()
         self._system = ActorSystem()
         self._tasks = TaskGroup(tasks, self._loop, self._task_failed)
@@ -215,6 +225,8 @@ class Worker:
                 application=self.name,
                 system=self._system,
                 loop=self._loop,
+                guarantee=self._guarantee,
+                slot=self._settings.slot,
                 on_end=lambda ended, error: self._events.put(_Ended(ended, error)),
             )
             self._domains[id(plan)] = domain
@@ -256,7 +268,7 @@ class Worker:
         """Whether an error is the broker's and the limit of restarts is not reached."""
         if not isinstance(error, BrokerError) or not self._was_running(plan):
             return False
-        if not (error.retriable or isinstance(error, DeliveryError)):
+        if not (error.retriable or isinstance(error, _MENDED)):
             return False
         window = self._windows.setdefault(id(plan), RestartWindow(self._settings.restart_limit))
         return window.note(time.monotonic(), error)
