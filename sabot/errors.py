@@ -39,6 +39,7 @@ __all__ = [
     "PlanError",
     "ProcessingError",
     "ProcessingTimeoutError",
+    "ProducerFencedError",
     "RestartLimitError",
     "SabotError",
     "SchemaMismatchError",
@@ -263,6 +264,10 @@ class CommitError(BrokerError):
     """Offsets could not be committed."""
 
     retriable: ClassVar[bool] = True
+
+
+class ProducerFencedError(BrokerError):
+    """A newer producer has taken over this one's transactional id."""
 
 
 class DeliveryError(BrokerError):

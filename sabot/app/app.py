@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sabot.api.stream import OutputStream, Stream
 from sabot.errors import ConfigurationError, PlanError
+from sabot.kafka.guarantee import ProcessingGuarantee, check_guarantee
 from sabot.plan.explain import explain
 from sabot.plan.nodes import AgentNode
 from sabot.plan.outputs import Output, current_collection
@@ -44,12 +45,15 @@ class App:
         id: Names the app: the default consumer group, the clients, the dead letters.
             Workers with the same id share the work.
         broker: ``"host:port"``, several with commas, or ``"embedded://"``.
+        processing_guarantee: ``"at_least_once"`` (the default) or ``"exactly_once"``: see
+            ``docs/delivery.md``. ``--processing-guarantee`` and the environment's
+            ``SABOT_PROCESSING_GUARANTEE`` set it for a worker.
         settings: How its worker behaves.
         supervision: What becomes of an actor that fails, and of those beside it
             (`docs/supervision.md`); the one of ``settings`` unless given.
 
     Raises:
-        ConfigurationError: If the id or the broker is not usable.
+        ConfigurationError: If the id, the broker or the guarantee is not usable.
 
     Example:
         >>> app = App("billing", broker="localhost:9092")
@@ -63,6 +67,7 @@ class App:
         id: str,  # noqa: A002 - the word users and the broker's tools use
         broker: str = "localhost:9092",
         *,
+        processing_guarantee: ProcessingGuarantee | None = None,
         settings: WorkerSettings | None = None,
         supervision: Supervision | None = None,
     ) -> None:
@@ -73,6 +78,8 @@ class App:
         self.id = id
         self._owner = _Owner(id)
         self.broker = broker
+        check_guarantee(processing_guarantee)
+        self.processing_guarantee = processing_guarantee
         self.settings = _with_supervision(settings, supervision)
         self._actors: list[UserActor] = []
         self._outputs: list[Output] = []
@@ -243,8 +250,17 @@ class App:
             name=self.id,
             tasks=self.tasks,
             actors=self.declared_actors,
-            settings=self.settings,
+            settings=self.worker_settings(),
         )
+
+    def worker_settings(self) -> WorkerSettings:
+        """Return how its workers behave: its settings, with its guarantee."""
+        from sabot.runtime.settings import WorkerSettings
+
+        settings = self.settings or WorkerSettings()
+        if self.processing_guarantee is None:
+            return settings
+        return replace(settings, processing_guarantee=self.processing_guarantee)
 
     def hosted_by(self, worker: Worker | None) -> None:
         """Note which worker runs the app, for `statistics` and `actors`."""

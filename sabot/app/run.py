@@ -77,7 +77,7 @@ def _run_all(collection: Collection) -> None:
         name=app.id,
         tasks=app.tasks,
         actors=app.declared_actors,
-        settings=app.settings,
+        settings=app.worker_settings(),
     )
     app.hosted_by(worker)
     _finish(worker, worker.run())

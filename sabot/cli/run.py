@@ -7,7 +7,14 @@ import sys
 import click
 
 from sabot.cli.options import debug_option, log_options
-from sabot.cli.serving import drain_option, exit_code_table, serve, worker_settings
+from sabot.cli.serving import (
+    drain_option,
+    exit_code_table,
+    guarantee_option,
+    serve,
+    worker_settings,
+)
+from sabot.kafka.guarantee import ProcessingGuarantee
 
 __all__ = ["command"]
 
@@ -19,6 +26,7 @@ __all__ = ["command"]
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
 @drain_option
+@guarantee_option
 @log_options
 @debug_option
 @click.argument("script")
@@ -27,6 +35,7 @@ def command(
     script: str,
     arguments: tuple[str, ...],
     drain_timeout: float | None,
+    guarantee: ProcessingGuarantee | None,
     log_format: str,
     log_level: str,
 ) -> int:
@@ -52,4 +61,7 @@ def command(
     configure_logs(log_format, log_level)  # type: ignore[arg-type]
     sys.argv = [file, *arguments]
     target = load_target(script, as_main=True)
-    return serve(target, worker_settings(target, drain_timeout_seconds=drain_timeout))
+    settings = worker_settings(
+        target, drain_timeout_seconds=drain_timeout, processing_guarantee=guarantee
+    )
+    return serve(target, settings)

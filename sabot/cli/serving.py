@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sabot.cli.failure import describe_failure
+from sabot.kafka.guarantee import GUARANTEES
 from sabot.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = [
     "drain_option",
     "exit_code_table",
     "greeting",
+    "guarantee_option",
     "nothing_left",
     "serve",
     "worker_settings",
@@ -56,6 +58,18 @@ def drain_option(command: Command) -> Command:
     )(command)
 
 
+def guarantee_option(command: Command) -> Command:
+    """Add ``--processing-guarantee``."""
+    return click.option(
+        "--processing-guarantee",
+        "guarantee",
+        type=click.Choice(GUARANTEES),
+        envvar="SABOT_PROCESSING_GUARANTEE",
+        show_envvar=True,
+        help="What is promised of outputs; the app's setting unless given, else at_least_once.",
+    )(command)
+
+
 def worker_settings(target: Target, **changes: Any) -> WorkerSettings:
     """Return the settings of the target's app, with those changes that are not ``None``.
 
@@ -64,7 +78,7 @@ def worker_settings(target: Target, **changes: Any) -> WorkerSettings:
     """
     from sabot.runtime.settings import WorkerSettings
 
-    settings = (target.app.settings if target.app is not None else None) or WorkerSettings()
+    settings = WorkerSettings() if target.app is None else target.app.worker_settings()
     return replace(settings, **{name: each for name, each in changes.items() if each is not None})
 
 

@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from sabot.cli.options import debug_option, log_options, wants_traceback
-from sabot.cli.serving import drain_option, exit_code_table, serve, worker_settings
+from sabot.cli.serving import (
+    drain_option,
+    exit_code_table,
+    guarantee_option,
+    serve,
+    worker_settings,
+)
+from sabot.kafka.guarantee import ProcessingGuarantee
 
 __all__ = ["command"]
 
@@ -61,6 +68,7 @@ __all__ = ["command"]
     help="The address to answer at; 127.0.0.1 unless given, and there is no login.",
 )
 @drain_option
+@guarantee_option
 @log_options
 @debug_option
 @click.pass_context
@@ -72,6 +80,7 @@ def command(
     log_format: str,
     log_level: str,
     drain_timeout: float | None,
+    guarantee: ProcessingGuarantee | None,
     **options: Any,
 ) -> int:
     """Run what TARGET defines, until its sources end or a signal comes.
@@ -93,7 +102,9 @@ def command(
     number = os.environ.get(NUMBER)
     configure_logs(log_format, log_level, worker=int(number) if number else None)  # type: ignore[arg-type]
     loaded = load_target(target)
-    settings = worker_settings(loaded, drain_timeout_seconds=drain_timeout, **options)
+    settings = worker_settings(
+        loaded, drain_timeout_seconds=drain_timeout, processing_guarantee=guarantee, **options
+    )
     if workers == 1:
         return serve(loaded, settings)
     from sabot.cli.several import serve_several

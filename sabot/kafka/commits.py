@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from sabot.errors import CommitError
 from sabot.types import TopicPartition
 
-__all__ = ["CommitPoint", "CommitRequests", "await_commit", "commit_now"]
+__all__ = ["CommitPoint", "CommitRequests", "Transaction", "await_commit", "commit_now"]
 
 Points = Mapping[TopicPartition, "CommitPoint"]
 Committed = dict[TopicPartition, int]
@@ -27,9 +27,18 @@ class CommitPoint:
     metadata: str = ""
 
 
+class Transaction(Protocol):
+    """An open transaction that offsets can be made part of."""
+
+    def send_offsets(self, consumer: Any, points: Points) -> None:
+        """Make the offsets of a consumer's group part of it; on the consumer's thread."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     points: Points
+    within: Transaction | None = None
     answer: Future[Committed] = field(default_factory=Future)
 
 
@@ -39,13 +48,13 @@ class CommitRequests:
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[_Request] = queue.SimpleQueue()
 
-    def ask(self, points: Points) -> Future[Committed]:
-        """Ask for a commit; the future says what was committed."""
-        request = _Request(points)
+    def ask(self, points: Points, within: Transaction | None = None) -> Future[Committed]:
+        """Ask for a commit, or for one within a transaction; the future says of what."""
+        request = _Request(points, within)
         self._waiting.put(request)
         return request.answer
 
-    def serve(self, commit: Callable[[Points], Committed]) -> None:
+    def serve(self, commit: Callable[[Points, Transaction | None], Committed]) -> None:
         """Make all that were asked for; one that nobody waits for any more is left out."""
         while True:
             try:
@@ -55,14 +64,14 @@ class CommitRequests:
             if not request.answer.set_running_or_notify_cancel():
                 continue
             try:
-                request.answer.set_result(commit(request.points))
+                request.answer.set_result(commit(request.points, request.within))
             except Exception as error:  # noqa: BLE001 - goes to whoever asked
                 request.answer.set_exception(error)
 
     def refuse(self) -> None:
         """Answer all that were asked for with an error: nobody will make them."""
 
-        def left(_points: Points) -> Committed:
+        def left(_points: Points, _within: Transaction | None) -> Committed:
             raise CommitError("the consumer has left the group")
 
         self.serve(left)

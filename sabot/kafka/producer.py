@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sabot.errors import BrokerUnavailableError, DeliveryError, InternalError
 from sabot.kafka.connect import client_errors, open_producer
@@ -26,9 +26,9 @@ from sabot.types import Headers
 if TYPE_CHECKING:
     import confluent_kafka
 
-__all__ = ["NO_TIMESTAMP", "KafkaProducer", "Outgoing", "Parcel", "Undelivered"]
+__all__ = ["NO_TIMESTAMP", "ROW_FAULTS", "KafkaProducer", "Outgoing", "Parcel", "Undelivered"]
 
-_ROW_FAULTS = frozenset({"INVALID_TIMESTAMP", "INVALID_RECORD", "MSG_SIZE_TOO_LARGE"})
+ROW_FAULTS = frozenset({"INVALID_TIMESTAMP", "INVALID_RECORD", "MSG_SIZE_TOO_LARGE"})
 """Refusals that one record earns; the client fails its whole batch for them."""
 
 NO_TIMESTAMP = 0
@@ -53,11 +53,18 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """A record the cluster refused, and the client's name of the reason."""
+    """A record the cluster refused, and the client's name of the reason.
+
+    Attributes:
+        number: Its place in the parcel.
+        parcel: That parcel, where whoever sends it again has to know.
+    """
 
     code: str
     reason: str
     outgoing: Outgoing
+    number: int = 0
+    parcel: Parcel | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +78,10 @@ class Parcel:
         refused: The others that were reported, as (code, reason, key, value).
         context: What the sender needs to make sense of a refusal.
         producer: Who has them, and who reports.
+        is_held: Whether they wait for the transaction of a checkpoint.
     """
+
+    is_held: ClassVar[bool] = False
 
     topic: str
     accepted: int = 0
@@ -122,7 +132,8 @@ class Parcel:
                 stamp = self.timestamps[number] if self.timestamps else NO_TIMESTAMP
                 row = self.rows[number] if self.rows else number
                 headers = self.headers[number] if self.headers else None
-                found.append(Undelivered(code, reason, Outgoing(value, key, stamp, headers, row)))
+                outgoing = Outgoing(value, key, stamp, headers, row)
+                found.append(Undelivered(code, reason, outgoing, number))
         return found
 
 
@@ -261,7 +272,7 @@ class KafkaProducer:
         self, parcel: Parcel, error: Any, key: bytes | None, value: bytes | None
     ) -> None:
         cause = error.args[0]
-        if cause.name() not in _ROW_FAULTS:
+        if cause.name() not in ROW_FAULTS:
             raise DeliveryError(
                 f"cannot produce to {parcel.topic!r} at {self._bootstrap!r}: {cause.str()}"
             ) from error
@@ -301,7 +312,7 @@ class KafkaProducer:
         Raises:
             DeliveryError: If the refusal is not about the record.
         """
-        if refused.code not in _ROW_FAULTS:
+        if refused.code not in ROW_FAULTS:
             raise DeliveryError(
                 f"{topic!r} at {self._bootstrap!r} did not take a record: {refused.reason} "
                 f"({refused.code})"
@@ -314,7 +325,7 @@ class KafkaProducer:
         if parcel.delivered:
             return None
         alone = parcel.undelivered()[0]
-        if alone.code not in _ROW_FAULTS:
+        if alone.code not in ROW_FAULTS:
             raise DeliveryError(f"{topic!r} at {self._bootstrap!r}: {alone.reason} ({alone.code})")
         return alone
 

@@ -15,9 +15,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sabot.errors import PartitionLostError
 from sabot.kafka.baseline import Positions, Reset, out_of_range, resolve_positions
 from sabot.kafka.client_errors import translate_error
-from sabot.kafka.commits import CommitPoint, CommitRequests, await_commit, commit_now
+from sabot.kafka.commits import (
+    CommitPoint,
+    CommitRequests,
+    Transaction,
+    await_commit,
+    commit_now,
+)
 from sabot.kafka.connect import check_cluster, client_errors, open_consumer
 from sabot.kafka.seeks import SeekRequests
 from sabot.types import RawBatch, TopicPartition
@@ -492,19 +499,25 @@ class KafkaReader:
         return not self._is_moving
 
     def commit(
-        self, points: Mapping[TopicPartition, CommitPoint], timeout: float = 60.0
+        self,
+        points: Mapping[TopicPartition, CommitPoint],
+        timeout: float = 60.0,
+        *,
+        within: Transaction | None = None,
     ) -> dict[TopicPartition, int]:
         """Commit what is still ours, and return what was committed, once it is durable.
 
-        May be called from any thread.
+        May be called from any thread. Within a transaction it is durable when that one is
+        committed, and it is all of the points or none.
 
         Raises:
             CommitError: If the broker refuses; nothing can be said of any partition then,
                 and the next checkpoint commits anew.
+            PartitionLostError: If a partition is no longer ours, within a transaction.
         """
         if self.is_own_thread():
-            return self._commit(points)
-        answer = self._requests.ask(points)
+            return self._commit(points, within)
+        answer = self._requests.ask(points, within)
         if self._thread is None or not self._thread.is_alive():
             self._requests.refuse()
         return await_commit(answer, timeout)
@@ -521,10 +534,19 @@ class KafkaReader:
         """
         self._requests.serve(self._commit)
 
-    def _commit(self, points: Mapping[TopicPartition, CommitPoint]) -> dict[TopicPartition, int]:
+    def _commit(
+        self, points: Mapping[TopicPartition, CommitPoint], within: Transaction | None
+    ) -> dict[TopicPartition, int]:
         owned = self.owned()
         mine = {tp: point for tp, point in points.items() if owned.get(tp) == point.epoch}
-        return commit_now(self._client, mine) if mine else {}
+        if within is None:
+            return commit_now(self._client, mine) if mine else {}
+        if len(mine) < len(points):
+            # The transaction holds what was made of its records; the new owner makes it again.
+            gone = ", ".join(str(tp) for tp in sorted(points.keys() - mine.keys()))
+            raise PartitionLostError(f"{gone} went to another member before the commit")
+        within.send_offsets(self._client, mine)
+        return {tp: point.offset for tp, point in mine.items()}
 
     @property
     def _client(self) -> confluent_kafka.Consumer:

@@ -47,8 +47,9 @@ class KafkaSource:
         config: What to read and how.
 
     Raises:
-        ConfigurationError: If it has a ``retry_topic``, a ``headers_column`` or a name for
-            the key's column, which are for streams: a record has ``key`` and ``headers``.
+        ConfigurationError: If it has exactly-once, a ``retry_topic``, a ``headers_column`` or a
+            name for the key's column, which are for streams: a record has ``key`` and
+            ``headers``.
 
     Example:
         A loop that ends with the first bad order, which is then read again next time::
@@ -63,6 +64,11 @@ class KafkaSource:
             raise ConfigurationError(
                 "a KafkaSource has no retry_topic, since it has no steps; replay its dead letters "
                 "with --to-source, or read a stream"
+            )
+        if config.processing_guarantee == "exactly_once":
+            raise ConfigurationError(
+                "a KafkaSource has no outputs that could be written along with its commits; use a "
+                "stream, or leave processing_guarantee out"
             )
         if config.headers_column is not None or config.key_column != DEFAULT_KEY_COLUMN:
             name = "headers_column" if config.headers_column is not None else "key_column"

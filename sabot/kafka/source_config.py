@@ -11,14 +11,23 @@ from sabot.actors import Supervision
 from sabot.codecs import Codec, create_codec
 from sabot.errors import ConfigurationError, nearest
 from sabot.kafka.embedded import is_embedded, resolve_bootstrap
+from sabot.kafka.guarantee import ProcessingGuarantee, check_guarantee
 from sabot.kafka.properties import check_properties, consumer_properties
 from sabot.kafka.record_columns import DEFAULT_KEY_COLUMN, RecordColumns
 
-__all__ = ["DEFAULT_BATCH_SIZE", "ErrorPolicy", "KafkaSourceConfig"]
+__all__ = [
+    "DEFAULT_BATCH_SIZE",
+    "EXACTLY_ONCE_INTERVAL_MS",
+    "ErrorPolicy",
+    "KafkaSourceConfig",
+]
 
 ErrorPolicy = Literal["skip", "fail", "retry", "dead_letter"]
 
 DEFAULT_BATCH_SIZE = 1000
+EXACTLY_ONCE_INTERVAL_MS = 200
+"""The default of ``auto_commit_interval_ms`` under exactly-once."""
+
 _DEFAULT_POLL_RECORDS = 500
 _POLICIES = ("skip", "fail", "retry", "dead_letter")
 _RESETS = ("earliest", "latest")
@@ -119,6 +128,10 @@ class KafkaSourceConfig:
         key_column: What that column is called.
         headers_column: Put the headers into a column of this name: a list of structs of
             ``name`` and ``value`` (bytes).
+        processing_guarantee: ``"at_least_once"`` or ``"exactly_once"``; unset, that of the
+            app. One holds for all sources of a process.
+        interval_given: Whether ``auto_commit_interval_ms`` was asked for: under
+            exactly-once it is 200 otherwise, since outputs are not seen before a commit.
 
     Raises:
         ConfigurationError: If a value is not usable; says what is allowed.
@@ -154,6 +167,8 @@ class KafkaSourceConfig:
     key_codec_options: Mapping[str, Any] | None = None
     key_column: str = DEFAULT_KEY_COLUMN
     headers_column: str | None = None
+    processing_guarantee: ProcessingGuarantee | None = None
+    interval_given: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bootstrap_servers", _bootstrap(self.bootstrap_servers))
@@ -163,6 +178,7 @@ class KafkaSourceConfig:
         _check_numbers(self)
         _check_policy(self)
         self.record_columns()
+        check_guarantee(self.processing_guarantee)
         check_properties("consumer", self.consumer_config)
         if self.batch_size == DEFAULT_BATCH_SIZE and self.max_poll_records != _DEFAULT_POLL_RECORDS:
             object.__setattr__(self, "batch_size", self.max_poll_records)
@@ -196,7 +212,7 @@ class KafkaSourceConfig:
             >>> config.fetch_max_wait_ms, config.consumer_config
             (50, {'session.timeout.ms': 6000})
         """
-        names = {each.name for each in fields(cls)}
+        names = {each.name for each in fields(cls) if each.name != "interval_given"}
         own = {name: consumer_kwargs[name] for name in consumer_kwargs if name in names}
         others = {name: consumer_kwargs[name] for name in consumer_kwargs if name not in names}
         dotted = own.pop("consumer_config", None) or {}
@@ -208,6 +224,7 @@ class KafkaSourceConfig:
             codec_options,
             batch_size=batch_size,
             consumer_config=consumer_properties(others, dotted, also_allowed=names),
+            interval_given=own.get("auto_commit_interval_ms") is not None,
             **own,
         )
 
@@ -233,6 +250,20 @@ class KafkaSourceConfig:
         return RecordColumns(
             self.key_codec_type, self.key_codec_options, self.key_column, self.headers_column
         )
+
+    def commit_interval_seconds(self, *, exactly_once: bool) -> float:
+        """Return the seconds between commits.
+
+        Example:
+            >>> config = KafkaSourceConfig.from_options("localhost:9092", "t", "g")
+            >>> config.commit_interval_seconds(exactly_once=False)
+            5.0
+            >>> config.commit_interval_seconds(exactly_once=True)
+            0.2
+        """
+        if exactly_once and not self.interval_given:
+            return EXACTLY_ONCE_INTERVAL_MS / 1000
+        return self.auto_commit_interval_ms / 1000
 
     @property
     def decode_policy(self) -> ErrorPolicy:

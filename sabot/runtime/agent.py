@@ -11,6 +11,7 @@ import asyncio
 import inspect
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
@@ -27,10 +28,11 @@ from sabot.kafka.dead_letter import send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
 from sabot.plan.nodes import AgentNode, Terminal
+from sabot.runtime.crash import crash_point
 from sabot.runtime.events import EventStream, Feed
 from sabot.runtime.faults import RowFault, TransientFaultError, fatal
 from sabot.runtime.flow import ScanStep
-from sabot.runtime.messages import Assigned, Cut, CutReport, Released, Resend, Work
+from sabot.runtime.messages import Assigned, Committed, Cut, CutReport, Released, Resend, Work
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
 from sabot.runtime.progress import Progress
 from sabot.runtime.replays import meant_for
@@ -110,6 +112,7 @@ class AgentActor(Actor):
         self._counted = 0
         self._dropped: dict[TopicPartition, int] = {}
         self._attempts: dict[int, int] = {}
+        self._letters: deque[RowFault] = deque()
         self._failure: BaseException | None = None
         self._news = threading.Event()
         self._abandoned = False
@@ -141,6 +144,8 @@ class AgentActor(Actor):
                     self._progress.release(tp)
         if isinstance(message, Resend):
             return self._resend()
+        if isinstance(message, Committed):
+            crash_point("state_folded")
         return self.report() if isinstance(message, Cut) else None
 
     @property
@@ -239,7 +244,8 @@ class AgentActor(Actor):
             refused = [parcel for parcel in self._outstanding if parcel.refused]
         for parcel in refused:
             parcel.context.mend(parcel, _RESEND_SECONDS)
-        return self.report()
+        with self._lock:
+            return CutReport({}, tuple(self._outstanding))
 
     # --- a batch --------------------------------------------------------------------
 
@@ -248,7 +254,8 @@ class AgentActor(Actor):
         rows, numbers, bad = _decode(raw, scan)
         with self._lock:
             ahead = dict(self._progress.ahead)
-        self._judge_undecodable(raw, bad)
+        new = [n for n in sorted(bad) if raw.records[n].offset() >= _start(raw, n, ahead)]
+        self._judge_undecodable(raw, {number: bad[number] for number in new})
         self.records_in += len(numbers)
         with self._lock:
             self._given, self._raw, self._numbers, self._counted = given, raw, numbers, 0
@@ -276,10 +283,14 @@ class AgentActor(Actor):
     def _judge_undecodable(self, raw: RawBatch, bad: dict[int, Exception]) -> None:
         """Apply the policy to records that cannot be decoded.
 
+        Their dead letters leave when the position passes them, since a letter and the
+        offset behind it are one thing to a transaction.
+
         Raises:
             ProcessingError: If it says to fail. Nothing of the batch is handed out then:
                 an event behind the bad record must not be handled before it.
         """
+        self._letters.clear()
         policy = self._policy
         verdict = policy.verdict(Stage.DECODE)
         for number, error in sorted(bad.items()):
@@ -287,7 +298,7 @@ class AgentActor(Actor):
             if verdict is Verdict.SKIP:
                 self._skipped(fault)
             elif verdict is Verdict.DEAD_LETTER:
-                self._dead_letter(fault, 1)
+                self._letters.append(fault)
             else:
                 raise fatal(fault)
 
@@ -440,9 +451,11 @@ class AgentActor(Actor):
             raise fatal(fault)
         if verdict is Verdict.SKIP:
             self._skipped(fault)
-        else:
-            self._dead_letter(fault, attempt)
-        feed.finished = feed.taken
+        with self._lock:
+            if verdict is Verdict.DEAD_LETTER:
+                self._send_letters(fault.number)
+                self._dead_letter(fault, attempt)
+            feed.finished = feed.taken
 
     def _pause(self, seconds: float) -> None:
         self._news.wait(min(seconds, 30.0) * random.uniform(0.8, 1.2))
@@ -450,6 +463,7 @@ class AgentActor(Actor):
     def _complete(self, raw: RawBatch) -> None:
         with self._lock:
             self._count_finished()
+            self._send_letters(len(raw.values))
             for tp, offset in raw.next_offsets.items():
                 if tp in self._dropped:
                     continue
@@ -466,6 +480,7 @@ class AgentActor(Actor):
         if feed is None or raw is None:
             return
         for event in range(self._counted, feed.finished):
+            self._send_letters(self._numbers[event])
             record = raw.records[self._numbers[event]]
             tp = TopicPartition(record.topic(), record.partition())
             if tp in raw.epochs and record.offset() < self._dropped.get(tp, record.offset() + 1):
@@ -473,6 +488,11 @@ class AgentActor(Actor):
         self._counted = feed.finished
 
     # --- effects --------------------------------------------------------------------
+
+    def _send_letters(self, below: int) -> None:
+        """Send the letters of the records that could not be decoded, up to one of the batch."""
+        while self._letters and self._letters[0].number < below:
+            self._dead_letter(self._letters.popleft(), 1)
 
     def _skipped(self, fault: RowFault) -> None:
         self.skipped_count += 1
@@ -486,10 +506,13 @@ class AgentActor(Actor):
             )
 
     def _dead_letter(self, fault: RowFault, attempt: int) -> None:
+        """Send a dead letter, unless its record is another owner's by now; under the lock."""
+        tp = fault.partition
+        if tp is not None and not self._owns(tp, fault.origin.epochs.get(tp, -1)):
+            return
         producer, topic = self._dead_letters(self._policy)
         outgoing = fault.as_letter(attempt, self._application)
-        with self._lock:
-            self._outstanding.append(send_dead_letter(producer, topic, outgoing))
+        self._outstanding.append(send_dead_letter(producer, topic, outgoing))
         self.dead_letter_count += 1
 
 
@@ -505,3 +528,8 @@ def _decode(raw: RawBatch, scan: ScanStep) -> tuple[Sequence[Any], list[int], di
         bad |= {numbers[place]: error for place, error in errors.items()}
         numbers = [number for number in numbers if number not in bad]
     return rows, numbers, bad
+
+
+def _start(raw: RawBatch, number: int, ahead: dict[TopicPartition, int]) -> int:
+    record = raw.records[number]
+    return ahead.get(TopicPartition(record.topic(), record.partition()), 0)

@@ -3,6 +3,9 @@
 At least once: ask every actor how far it has come, wait until everything it had produced
 by then has arrived, check that the partitions are still ours, then commit, in one
 request. Actors work on meanwhile; what they produce belongs to the next cut.
+
+With a transaction (for exactly-once, and wherever there is state) the commit is part of
+it, along with what changed in state and with the outputs that were held for it.
 """
 
 from __future__ import annotations
@@ -16,14 +19,20 @@ from typing import Protocol
 
 from sabot.errors import ActorStoppedError, BrokerUnavailableError, CommitError
 from sabot.kafka.commits import CommitPoint
+from sabot.kafka.held_parcel import HeldParcel
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
-from sabot.runtime.messages import Cut, CutReport, Resend
+from sabot.runtime.crash import crash_point
+from sabot.runtime.messages import Committed, Cut, CutReport, Resend
 from sabot.runtime.metadata import metadata_of
 from sabot.runtime.progress import Start
+from sabot.runtime.transactional import Reached, TransactionalCommit
 from sabot.types import TopicPartition
 
 __all__ = ["Checkpoint", "Participant"]
+
+_UNEVEN_SECONDS = 0.05
+"""How long to wait for branches that have yet to hear of a partition."""
 
 
 class Participant(Protocol):
@@ -43,6 +52,10 @@ class Participant(Protocol):
         """The names of the branches that read a topic."""
         ...
 
+    def tell(self, note: Committed) -> None:
+        """Say that a cut is durable."""
+        ...
+
 
 class Checkpoint:
     """Makes cuts for one domain, one at a time.
@@ -53,6 +66,7 @@ class Checkpoint:
         owned: Called for the partitions that may be committed, with their epochs.
         commit: Commits points; called with what is still owned only.
         serve: Called while a cut waits for another one.
+        transaction: Makes commits within transactions; without it they are plain.
     """
 
     def __init__(
@@ -63,12 +77,16 @@ class Checkpoint:
         owned: Callable[[], Mapping[TopicPartition, int]],
         commit: Callable[[Mapping[TopicPartition, CommitPoint]], Mapping[TopicPartition, int]],
         serve: Callable[[], None],
+        transaction: TransactionalCommit | None = None,
     ) -> None:
         self._participants = participants
         self._producers = producers
         self._owned = owned
         self._commit = commit
         self._serve = serve
+        self._transaction = transaction
+        self._late: list[Future[CutReport]] = []
+        self._uneven = threading.Event()
         self._lock = threading.Lock()
         self._number = 0
         self._last: dict[TopicPartition, CommitPoint] = {}
@@ -105,37 +123,126 @@ class Checkpoint:
         """Forget what was committed for partitions that are no longer ours."""
         for tp in partitions:
             self._last.pop(tp, None)
+        if self._transaction is not None:
+            self._transaction.forget(partitions, self._owned())
 
     def begin(self, starts: Mapping[TopicPartition, Start]) -> None:
         """Take note of where partitions start, so that standing still commits nothing."""
         for tp, start in starts.items():
+            # Numbers go up whoever makes the cuts, so that the higher one is the later.
+            self._number = max(self._number, start.cut)
             if not start.ahead:
                 self._last[tp] = CommitPoint(start.offset, start.epoch)
+        if self._transaction is not None:
+            self._transaction.begin(starts)
 
     def _cut(self, deadline: float, *, commit: bool) -> bool:
-        self._number += 1
-        reports, silent = self._ask_all(Cut(self._number), deadline)
-        self._await_delivery(reports, deadline)
-        if not commit:
-            return not silent
-        points = self._points(reports, silent)
-        due = {tp: point for tp, point in points.items() if not self._same(tp, point)}
-        if due:
-            done = self._commit(due)
-            for tp, offset in done.items():
-                self._last[tp] = due[tp]
-                self.committed[tp] = offset
-            self.count += 1
-            self._log.debug("committed", cut=self._number, partitions=len(done))
-        return not silent
+        while True:
+            reports, silent = self._survey(deadline)
+            if not commit:
+                return not silent
+            if self._transaction is None:
+                self._commit_plainly(self._reached(reports, silent))
+                return not silent
+            if silent:
+                # The outputs of the others are held, and what changed in state is kept.
+                return False
+            if self._commit_within(self._transaction, reports, deadline):
+                return True
+            if time.monotonic() > deadline:
+                return False
 
-    def _same(self, tp: TopicPartition, point: CommitPoint) -> bool:
+    def _survey(self, deadline: float) -> tuple[dict[str, CutReport], list[Participant]]:
+        """Ask for a new cut, and wait until what is not held for a transaction has arrived."""
+        self._number += 1
+        crash_point("cut_begun")
+        reports, silent = self._ask_all(Cut(self._number), deadline)
+        crash_point("actors_reported")
+        self._await_delivery(reports, deadline)
+        crash_point("outputs_delivered")
+        return reports, silent
+
+    def _commit_plainly(self, reached: Mapping[TopicPartition, Reached]) -> None:
+        points = {
+            tp: CommitPoint(one.offset, one.epoch, metadata_of(self._number, one.ahead))
+            for tp, one in reached.items()
+            if not self._same(tp, one)
+        }
+        if points:
+            self._committed(points, self._commit(points))
+            crash_point("committed")
+
+    def _commit_within(
+        self,
+        transaction: TransactionalCommit,
+        reports: Mapping[str, CutReport],
+        deadline: float,
+    ) -> bool:
+        """Commit in a transaction; ``False`` where the cut has to be made again for it."""
+        reached = self._reached(reports, ())
+        if self._is_uneven(reports, reached):
+            self._uneven.wait(_UNEVEN_SECONDS)
+            return False
+        held = [
+            parcel
+            for report in reports.values()
+            for parcel in report.parcels
+            if isinstance(parcel, HeldParcel)
+        ]
+        moved = {tp for tp, one in reached.items() if not self._same(tp, one)}
+        refused = any(parcel.refused for parcel in held)
+        made = None if refused else transaction.make(self._number, reached, moved, held, deadline)
+        if made is None:
+            self._judge_refused(deadline)
+            return False
+        if made.points or made.ends or held:
+            self._committed(made.points, {tp: p.offset for tp, p in made.points.items()})
+            crash_point("committed")
+            for one in self._participants:
+                one.tell(Committed(self._number, made.ends))
+        return True
+
+    def _is_uneven(
+        self, reports: Mapping[str, CutReport], reached: Mapping[TopicPartition, Reached]
+    ) -> bool:
+        """Whether a partition has been begun by some of its branches only.
+
+        Then those have perhaps made something of it, which must not be committed without
+        its offset.
+        """
+        owned = self._owned()
+        return any(
+            owned.get(tp) == epoch and tp not in reached
+            for report in reports.values()
+            for positions in report.positions.values()
+            for tp, (epoch, _) in positions.items()
+        )
+
+    def _judge_refused(self, deadline: float) -> None:
+        """Let the actors judge the records that are refused for themselves."""
+        _, silent = self._ask_all(Resend(), deadline)
+        if silent:
+            raise CommitError(
+                f"no answer from {silent[0].name!r} about records that were refused; nothing "
+                f"is committed past them"
+            )
+
+    def _committed(
+        self, points: Mapping[TopicPartition, CommitPoint], done: Mapping[TopicPartition, int]
+    ) -> None:
+        for tp, offset in done.items():
+            self._last[tp] = points[tp]
+            self.committed[tp] = offset
+        self.count += 1
+        self._log.debug("committed", cut=self._number, partitions=len(done))
+
+    def _same(self, tp: TopicPartition, one: Reached) -> bool:
         last = self._last.get(tp)
         return (
             last is not None
-            and last.offset == point.offset
-            and last.epoch == point.epoch
-            and "ahead" not in point.metadata
+            and last.offset == one.offset
+            and last.epoch == one.epoch
+            and not one.ahead
         )
 
     def _ask_all(
@@ -152,9 +259,26 @@ class Checkpoint:
                 report = _last_word(one, question)
             if report is None:
                 silent.append(one)
+                if isinstance(question, Cut):
+                    self._late.append(future)
             else:
                 reports[one.name] = report
+        if isinstance(question, Cut):
+            self._take_deltas(reports)
         return reports, silent
+
+    def _take_deltas(self, reports: Mapping[str, CutReport]) -> None:
+        """Keep what changed in state, also of answers that came too late for their cut."""
+        if self._transaction is None:
+            return
+        late, self._late = self._late, []
+        for future in late:
+            if not future.done():
+                self._late.append(future)
+            elif not future.cancelled() and future.exception() is None:
+                self._transaction.take(future.result().deltas)
+        for report in reports.values():
+            self._transaction.take(report.deltas)
 
     def _answer(self, name: str, future: Future[CutReport], deadline: float) -> CutReport | None:
         """Wait for an actor's answer; ``None`` if it does not come in time."""
@@ -176,8 +300,10 @@ class Checkpoint:
             producer.poll()
 
     def _await_delivery(self, reports: Mapping[str, CutReport], deadline: float) -> None:
-        parcels = [parcel for report in reports.values() for parcel in report.parcels]
-        while True:
+        parcels = [
+            parcel for report in reports.values() for parcel in report.parcels if not parcel.is_held
+        ]
+        while parcels:
             self._await_settled(parcels, deadline)
             if not any(parcel.refused for parcel in parcels):
                 return
@@ -193,7 +319,7 @@ class Checkpoint:
                 parcel
                 for report in again.values()
                 for parcel in report.parcels
-                if parcel.refused or id(parcel) not in known
+                if not parcel.is_held and (parcel.refused or id(parcel) not in known)
             ]
 
     def _await_settled(self, parcels: Sequence[Parcel], deadline: float) -> None:
@@ -208,10 +334,11 @@ class Checkpoint:
                 for producer in producers:
                     producer.poll(0.02)
 
-    def _points(
+    def _reached(
         self, reports: Mapping[str, CutReport], silent: Sequence[Participant]
-    ) -> dict[TopicPartition, CommitPoint]:
-        points: dict[TopicPartition, CommitPoint] = {}
+    ) -> dict[TopicPartition, Reached]:
+        """Return how far each partition is finished, where all its branches have said so."""
+        reached: dict[TopicPartition, Reached] = {}
         for tp, epoch in self._owned().items():
             if any(one.reads(tp.topic) for one in silent):
                 continue
@@ -228,8 +355,8 @@ class Checkpoint:
                 continue
             lowest = min(offsets.values())
             ahead = {name: offset for name, offset in offsets.items() if offset > lowest}
-            points[tp] = CommitPoint(lowest, epoch, metadata_of(self._number, ahead))
-        return points
+            reached[tp] = Reached(lowest, epoch, ahead)
+        return reached
 
 
 def _last_word(one: Participant, question: Cut | Resend) -> CutReport | None:

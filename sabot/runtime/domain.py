@@ -13,27 +13,39 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sabot.actors import ActorSystem, ByteBudget, Mailbox, Supervision
-from sabot.errors import ActorStoppedError, CommitError, PlanError, SabotError
-from sabot.kafka.commits import CommitPoint
+from sabot.errors import (
+    ActorStoppedError,
+    CommitError,
+    PartitionLostError,
+    PlanError,
+    SabotError,
+)
+from sabot.kafka.commits import CommitPoint, Transaction
+from sabot.kafka.guarantee import ProcessingGuarantee
 from sabot.kafka.log_ends import LogEnds
 from sabot.kafka.membership import member_properties
 from sabot.kafka.reader import KafkaReader, ReaderSettings
 from sabot.kafka.schema_topic import SchemaTopic
+from sabot.kafka.source_config import EXACTLY_ONCE_INTERVAL_MS
+from sabot.kafka.transactions import TransactionalProducer, transaction_timeout
 from sabot.logs import get_logger
 from sabot.runtime.build import build_actor
 from sabot.runtime.checkpoint import Checkpoint
 from sabot.runtime.compile import DomainPlan
+from sabot.runtime.crash import crash_point
 from sabot.runtime.domain_state import DomainState
+from sabot.runtime.exactly_once import sinks_of
 from sabot.runtime.feeder import Feeder
 from sabot.runtime.lane import Lane
 from sabot.runtime.messages import Assigned, Released, Work
 from sabot.runtime.metadata import start_of
 from sabot.runtime.observed import pipeline_statistics
-from sabot.runtime.producers import Producers
+from sabot.runtime.producers import Producers, transaction_properties
 from sabot.runtime.progress import Start
 from sabot.runtime.settings import WorkerSettings
 from sabot.runtime.statistics import PipelineStatistics
 from sabot.runtime.supervising import cell_supervision, supervision_of
+from sabot.runtime.transactional import TransactionalCommit
 from sabot.runtime.userloop import UserLoop
 from sabot.runtime.watch import Watch
 from sabot.runtime.watchdog import Watchdog
@@ -50,6 +62,9 @@ _REVOKE_SECONDS = 30.0
 _LEAVE_SECONDS = 1.0
 _CUT_SECONDS = 60.0
 _COMMIT_TROUBLE_SECONDS = 120.0
+_TAKE_OVER_SECONDS = 30.0
+_HELD_BYTES = 64 * 1024 * 1024
+"""How much may wait for a transaction; with more nothing is read until one is committed."""
 
 
 class Domain:
@@ -64,6 +79,8 @@ class Domain:
         directory: Where its steps keep state on disk; ``None`` for memory.
         settings: The worker's.
         watchdog: Remembers what was seen of this plan's earlier domains.
+        guarantee: What is promised of its outputs.
+        slot: What its transactional id ends with.
         on_end: Called once, from any thread, when the domain cannot go on (with the
             error) or has come to the end of its bounded sources (with ``None``).
     """
@@ -80,6 +97,8 @@ class Domain:
         watchdog: Watchdog,
         directory: StateDirectory | None = None,
         on_end: Callable[[Domain, BaseException | None], None],
+        guarantee: ProcessingGuarantee = "at_least_once",
+        slot: str = "0",
     ) -> None:
         self.plan = plan
         self.watchdog = watchdog
@@ -91,9 +110,13 @@ class Domain:
         self._ended = threading.Event()
         self._stopping = threading.Event()
         self._finished = threading.Event()
+        self._hurry = threading.Event()
         self._draining = False
         self._log = get_logger("sabot.domain").bind(group=plan.name)
-        self.producers = Producers(application)
+        self._exactly_once = guarantee == "exactly_once"
+        self._interval = self._commit_interval()
+        self._transactions = self._make_transactions(slot)
+        self.producers = Producers(application, self._transactions, exactly_once=self._exactly_once)
         self._reader = self._make_reader()
         self._schemas = self._make_schemas()
         self._state = self._make_state(directory)
@@ -105,6 +128,9 @@ class Domain:
             owned=self._owned,
             commit=self._commit,
             serve=self._serve_commits,
+            transaction=None
+            if self._transactions is None
+            else TransactionalCommit(self._transactions, self._commit, exact=self._exactly_once),
         )
         self._keeper = threading.Thread(
             target=self._keep, name=f"sabot-checkpoint-{plan.name}", daemon=True
@@ -112,6 +138,27 @@ class Domain:
         self._watch = self._make_watch()
 
     # --- building -------------------------------------------------------------------
+
+    def _commit_interval(self) -> float:
+        return min(
+            (
+                source.commit_interval_seconds(exactly_once=self._exactly_once)
+                for source in self.plan.sources
+                if hasattr(source, "commit_interval_seconds")
+            ),
+            default=EXACTLY_ONCE_INTERVAL_MS / 1000 if self._exactly_once else 5.0,
+        )
+
+    def _make_transactions(self, slot: str) -> TransactionalProducer | None:
+        if not (self._exactly_once or self.plan.stateful):
+            return None
+        if not sinks_of(self.plan) and not hasattr(self.plan.sources[0], "bootstrap_servers"):
+            return None
+        return TransactionalProducer(
+            transaction_properties(self.plan, self._application, outputs=self._exactly_once),
+            transactional_id=f"{self._application}-{self.plan.name}-{slot}",
+            timeout_seconds=transaction_timeout(self._interval),
+        )
 
     def _make_reader(self) -> KafkaReader | None:
         sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
@@ -220,6 +267,10 @@ class Domain:
         self.producers.check(timeout)
         if self._state is not None:
             self._state.open()
+        if self._transactions is not None:
+            # Before the reader asks where to begin: what a predecessor of the same slot left
+            # open is decided by then.
+            self._transactions.open(max(timeout, _TAKE_OVER_SECONDS))
         self._keeper.start()
         if self._reader is not None:
             self._reader.start()
@@ -287,6 +338,7 @@ class Domain:
         self._ended.set()
         self._stopping.set()
         self._finished.set()
+        self._hurry.set()
         if self._feeder is not None:
             self._feeder.stop()
         if self._reader is not None:
@@ -340,26 +392,25 @@ class Domain:
         return all(getattr(source, "enable_auto_commit", True) for source in self.plan.sources)
 
     def _keep(self) -> None:
-        interval = min(
-            (
-                source.auto_commit_interval_ms / 1000
-                for source in self.plan.sources
-                if hasattr(source, "auto_commit_interval_ms")
-            ),
-            default=5.0,
-        )
+        interval = self._interval
         due = time.monotonic() + interval
         trouble_since: float | None = None
-        while not self._stopping.wait(min(0.1, interval)):
+        while not self._stopping.is_set():
+            self._hurry.wait(min(0.1, interval))
             for producer in self.producers.all():
                 producer.poll()
-            if time.monotonic() < due or self._draining:
+            hurried = self._hurry.is_set()
+            self._hurry.clear()
+            if self._stopping.is_set() or self._draining:
+                continue
+            if time.monotonic() < due and not hurried:
                 continue
             try:
                 self.checkpoint.cut(_CUT_SECONDS, commit=self._commits)
                 trouble_since = None
             except CommitError as error:
                 now = time.monotonic()
+                self._stopping.wait(min(0.2, interval))
                 trouble_since = trouble_since or now
                 self._log.warning("checkpoint not committed", error=str(error))
                 if now - trouble_since > _COMMIT_TROUBLE_SECONDS:
@@ -385,6 +436,9 @@ class Domain:
     def blocked(self, partitions: Collection[TopicPartition]) -> frozenset[TopicPartition]:
         """Return the partitions whose readers are full or that wait behind a failure."""
         if self._draining:
+            return frozenset(partitions)
+        if self._transactions is not None and self._transactions.held_bytes > _HELD_BYTES:
+            self._hurry.set()
             return frozenset(partitions)
         full: set[str] = set()
         held: set[TopicPartition] = set()
@@ -439,22 +493,38 @@ class Domain:
         """Commit what is finished before the partitions go."""
         if not partitions or not self._commits:
             return
+        crash_point("revoke_begun")
         try:
             # At the end the drain has had its time already.
             seconds = _LEAVE_SECONDS if self._ended.is_set() else _REVOKE_SECONDS
             if not self.checkpoint.cut(seconds):
+                self._cannot_keep(partitions, None)
                 self._log.warning(
                     "partitions released while records were in hand; the next owner does them "
                     "again",
                     partitions=[str(tp) for tp in sorted(partitions)],
                 )
         except Exception as error:
+            self._cannot_keep(partitions, error)
             self._log.warning("no commit before partitions go", error=str(error))
+
+    def _cannot_keep(
+        self, partitions: Collection[TopicPartition], cause: BaseException | None
+    ) -> None:
+        """End, where what was made of partitions that go is held and cannot be told apart."""
+        if self._transactions is None or not partitions or self._ended.is_set():
+            return
+        gone = ", ".join(str(tp) for tp in sorted(partitions))
+        error = PartitionLostError(f"{gone} went with work that is not committed")
+        error.__cause__ = cause
+        self._end(error)
 
     def released(self, partitions: Collection[TopicPartition], *, lost: bool) -> None:
         """Tell the actors that partitions are gone."""
         if self._state is not None:
             self._state.released(partitions)
+        if lost:
+            self._cannot_keep(partitions, None)
         self.checkpoint.forget(partitions)
         for lane in self.lanes:
             lane.tell(Released(frozenset(partitions)))
@@ -463,6 +533,7 @@ class Domain:
                 "partitions lost" if lost else "partitions released",
                 partitions=[str(tp) for tp in sorted(partitions)],
             )
+        crash_point("released")
 
     def failed(self, error: BaseException) -> None:
         """The reader has ended."""
@@ -479,8 +550,12 @@ class Domain:
     def _owned(self) -> Mapping[TopicPartition, int]:
         return {} if self._reader is None else self._reader.owned()
 
-    def _commit(self, points: Mapping[TopicPartition, CommitPoint]) -> Mapping[TopicPartition, int]:
-        return {} if self._reader is None else self._reader.commit(points)
+    def _commit(
+        self,
+        points: Mapping[TopicPartition, CommitPoint],
+        within: Transaction | None = None,
+    ) -> Mapping[TopicPartition, int]:
+        return {} if self._reader is None else self._reader.commit(points, within=within)
 
     def _serve_commits(self) -> None:
         if self._reader is not None and self._reader.is_own_thread():

@@ -203,6 +203,13 @@ class Flow:
         self._lettered.forget_but(self.held_partitions())
         return max(0.0, min(upcoming)) if upcoming else None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the branches' positions cover just what has left by them."""
+        return self._in_hand is None and not any(
+            held.unsettled for branch in self.branches for held in branch.progress.held.values()
+        )
+
     def held_partitions(self) -> frozenset[TopicPartition]:
         """Return the partitions that must not be read on at present."""
         return frozenset(tp for branch in self.branches for tp in branch.progress.held)
@@ -347,7 +354,9 @@ class Flow:
         try:
             while held.waiting:
                 raw = held.waiting[0]
+                held.unsettled = True
                 failures = self._run(branch, raw, tp.topic, {})
+                held.unsettled = False
                 if failures:
                     raise fatal(failures[0])
                 held.waiting.popleft()

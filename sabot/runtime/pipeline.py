@@ -13,6 +13,7 @@ from sabot.errors import BrokerUnavailableError, DeliveryError
 from sabot.kafka.dead_letter import DeadLetter, send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
+from sabot.runtime.crash import crash_point
 from sabot.runtime.faults import RowFault, fatal
 from sabot.runtime.flow import Branch, Flow
 from sabot.runtime.kept import Kept
@@ -67,6 +68,7 @@ class PipelineActor(Actor):
         self._application = application
         self._outstanding: list[Parcel] = []
         self._in_hand: RawBatch | None = None
+        self._settled: CutReport | None = None
         self._log = get_logger("sabot.pipeline").bind(pipeline=name)
         self.kind = "pipeline"
         self.on_finished: Callable[[], None] = lambda: None
@@ -87,6 +89,7 @@ class PipelineActor(Actor):
     def receive(self, message: Work) -> None:
         """Run a raw batch through the flow."""
         self._check_deliveries()
+        self._mark()
         raw = message.raw
         if raw is not self._in_hand:
             self._in_hand = raw
@@ -116,6 +119,7 @@ class PipelineActor(Actor):
 
     def _note(self, message: Any) -> None:
         if isinstance(message, Committed):
+            crash_point("state_folded")
             self._kept.committed(message.number, message.ends)
         elif isinstance(message, Assigned):
             self._kept.assign(message.shards)
@@ -132,6 +136,7 @@ class PipelineActor(Actor):
 
     def tick(self) -> float | None:
         """Try held records again when they are due."""
+        self._mark()
         try:
             wait = self.flow.retry_due(time.monotonic())
         finally:
@@ -156,12 +161,27 @@ class PipelineActor(Actor):
         return [branch.progress.name for branch in self.flow.branches if branch.reads(topic)]
 
     def report(self) -> CutReport:
-        """Return how far every branch has come and what is still on its way."""
+        """Return how far every branch has come and what is still on its way.
+
+        Of a batch that is taken up again later nothing is said yet: what has been made of it
+        belongs to a position that the branch has not come to.
+        """
         self._prune()
+        if not self.flow.is_settled and self._settled is not None:
+            before = tuple(parcel for parcel in self._settled.parcels if not parcel.delivered)
+            return replace(self._settled, parcels=before)
+        return self._now()
+
+    def _now(self) -> CutReport:
         positions = {
             branch.progress.name: dict(branch.progress.positions) for branch in self.flow.branches
         }
         return CutReport(positions, tuple(self._outstanding))
+
+    def _mark(self) -> None:
+        """Remember where the branches are before work that may not come to its end."""
+        if self.flow.is_settled:
+            self._settled = self._now()
 
     # --- effects --------------------------------------------------------------------
 
@@ -228,7 +248,7 @@ class PipelineActor(Actor):
                 )
         for parcel in [parcel for parcel in self._outstanding if parcel.refused]:
             self._resend_parcel(parcel)
-        return self.report()
+        return CutReport({}, tuple(self._outstanding))
 
     def _resend_parcel(self, parcel: Parcel) -> None:
         if isinstance(parcel.context, DeadLetter):

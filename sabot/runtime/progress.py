@@ -42,6 +42,7 @@ class Held:
         attempt: How often the first record has been tried.
         due: When to try next, by the monotonic clock.
         since: When it first failed.
+        unsettled: Whether the last try was broken off, and may have sent something.
     """
 
     fault: RowFault
@@ -49,6 +50,7 @@ class Held:
     attempt: int
     due: float
     since: float
+    unsettled: bool = False
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from sabot.actors import Backoff, ByteBudget, RestartLimit, Supervision
 from sabot.errors import ConfigurationError, nearest
+from sabot.kafka.guarantee import ProcessingGuarantee, check_guarantee
 
 __all__ = ["StateSettings", "WorkerSettings", "tune_process"]
 
@@ -91,13 +92,17 @@ class WorkerSettings:
         health_seconds: How long the thread that polls may be busy with something else
             until the worker counts as ill.
         slot: A name for this worker that no other of the app has at the same time, and
-            that it has again after a restart; a client is called ``sabot-GROUP-SLOT``.
+            that it has again after a restart; a client is called ``sabot-GROUP-SLOT``. A
+            worker that is started again under its slot takes over at once what
+            transactions its predecessor left open. Unless given, transactions take the
+            lowest number that is free in the state directory of this machine.
         static_membership: Whether it joins its groups as ``ID-SLOT``, so that a restart
             within the session time-out moves no partitions; without a slot the machine's
             name is taken for it, which in Kubernetes is the pod's.
         web_port: Where ``/health``, ``/ready`` and statistics are served; 0 for a free
             port, ``None`` for nowhere.
         web_host: The address to listen on.
+        processing_guarantee: For all sources that do not ask for one themselves.
         tune_process: Whether to set the interpreter up for a worker (`docs/operations.md`).
             For processes that are the worker's own.
         state: Where and how steps keep state.
@@ -120,8 +125,10 @@ class WorkerSettings:
     web_host: str = "127.0.0.1"
     tune_process: bool = True
     state: StateSettings = field(default_factory=StateSettings)
+    processing_guarantee: ProcessingGuarantee | None = None
 
     def __post_init__(self) -> None:
+        check_guarantee(self.processing_guarantee)
         ByteBudget(self.mailbox_bytes)  # wrong here or nowhere
         if self.blocked_loop_seconds is not None and not self.blocked_loop_seconds > 0:
             raise ConfigurationError(

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import queue
+import socket
 import threading
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,16 +35,21 @@ from sabot.errors import (
     ConfigurationError,
     DeliveryError,
     HandlerStuckError,
+    PartitionLostError,
     PlanError,
     ProcessingError,
+    ProducerFencedError,
     RestartLimitError,
     SabotError,
+    StateError,
 )
 from sabot.logs import get_logger
 from sabot.plan.outputs import Output
 from sabot.runtime.compile import DomainPlan, compile_outputs
 from sabot.runtime.condition import Condition
+from sabot.runtime.crash import VARIABLE, arm
 from sabot.runtime.domain import Domain
+from sabot.runtime.exactly_once import guarantee_of
 from sabot.runtime.exit_codes import ExitCode, exit_code
 from sabot.runtime.hand_watch import HandWatch
 from sabot.runtime.lane import Lane
@@ -60,7 +68,7 @@ from sabot.runtime.watchdog import Watchdog
 from sabot.web import WebServer, probe_pages
 
 if TYPE_CHECKING:
-    from sabot.state.directory import StateDirectory
+    from sabot.state.directory import Slot, StateDirectory
 
 __all__ = ["Worker", "WorkerSettings", "run_outputs"]
 
@@ -75,6 +83,8 @@ _AFTER_DRAIN_SECONDS = 4.0
 
 _CLOSE_SECONDS = 2.0
 """How much of that clients get to close."""
+_MENDED = (DeliveryError, PartitionLostError, ProducerFencedError)
+"""What does not pass by itself, and is mended by beginning again from the last commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +146,20 @@ class Worker:
         self.failure: BaseException | None = None
         self._outputs = list(outputs)
         self._settings = settings or WorkerSettings()
+        arm(os.environ.get(VARIABLE))
         self._plans = compile_outputs(self._outputs)
         self._actors = list(actors)
         self._supervision = self._settings.supervision or Supervision()
         for plan in self._plans:
             for pipeline in plan.pipelines:
                 supervision_of(pipeline, self._supervision)  # wrong here or nowhere
+        self._guarantee = guarantee_of(self._plans, self._settings.processing_guarantee)
         self._loop = UserLoop()
         self._system = ActorSystem(group=self._supervision.group)
         self._budget = ByteBudget(self._settings.mailbox_bytes)
         self._directory: StateDirectory | None = None
+        self._place: Slot | None = None
+        self._slot = self._settings.slot or uuid.uuid4().hex[:12]
         self._loop_watch = LoopWatch(self._loop, self._settings.blocked_loop_seconds or math.inf)
         self._lookout = self._make_lookout()
         self._tasks = TaskGroup(tasks, self._loop, self._task_failed)
@@ -306,16 +320,31 @@ class Worker:
         return self._domain_ended(event)
 
     def _open_directory(self) -> BaseException | None:
-        """Take a place in the state directory, where state is kept on disk."""
-        if self._settings.state.store != "rocksdb" or not any(p.stateful for p in self._plans):
+        """Take a place in the state directory, for state on disk and for transactions.
+
+        Returns:
+            Why that cannot be, where it has to.
+        """
+        on_disk = self._settings.state.store == "rocksdb" and any(p.stateful for p in self._plans)
+        named = self._settings.slot is not None
+        transactions = self._guarantee == "exactly_once" or any(p.stateful for p in self._plans)
+        if not on_disk and (named or not transactions):
             return None
         from sabot.state.directory import StateDirectory
 
         try:
-            self._directory = StateDirectory(self._settings.state.directory, self.name)
-            self._directory.take_slot()
-        except Exception as error:
-            return error
+            directory = StateDirectory(self._settings.state.directory, self.name)
+            slot = directory.take_slot()
+        except StateError as error:
+            if on_disk:
+                return error
+            self._log.warning("transactions have a name of their own at each start", why=str(error))
+            return None
+        if not named:
+            # Other machines count from 0, too.
+            self._slot = f"{socket.gethostname()}-{slot.number}"
+        self._directory = directory if on_disk else None
+        self._place = slot
         return None
 
     def _begin(self, plan: DomainPlan) -> BaseException | None:
@@ -331,6 +360,8 @@ class Worker:
                 directory=self._directory,
                 settings=self._settings,
                 watchdog=self._watchdogs[id(plan)],
+                guarantee=self._guarantee,
+                slot=self._slot,
                 on_end=lambda ended, error: self._events.put(_Ended(ended, error)),
             )
             self._domains[id(plan)] = domain
@@ -407,7 +438,7 @@ class Worker:
             watchdog, now = self._watchdogs[id(plan)], time.monotonic()
             watchdog.note_silence(now)
             return not watchdog.has_waited_long_enough(now)
-        if not (error.retriable or isinstance(error, DeliveryError)):
+        if not (error.retriable or isinstance(error, _MENDED)):
             return False
         window = self._windows.setdefault(id(plan), RestartWindow(self._settings.restart_limit))
         return window.note(time.monotonic(), error)
@@ -531,6 +562,8 @@ class Worker:
         # Those of the domains had their time; there are no others.
         self._system.stop(0.5, drain=False)
         self._lookout.stop()
+        if self._place is not None:
+            self._place.release()
 
     # --- seen from outside ----------------------------------------------------------
 
