@@ -12,15 +12,26 @@ from sabot.testing.actions import (
     hold,
 )
 from sabot.testing.clock import ManualClock
+from sabot.testing.oracle import Fold, Oracle
 from sabot.testing.processes import WorkerProcess
 from sabot.testing.proxy import FaultProxy
+from sabot.testing.report import Disorder, Report, Stuck
 from sabot.testing.rules import Rule
+from sabot.testing.trace import Trace
+from sabot.testing.witness import Witness
 
 __all__ = [
     "Action",
+    "Disorder",
     "FaultProxy",
+    "Fold",
     "ManualClock",
+    "Oracle",
+    "Report",
     "Rule",
+    "Stuck",
+    "Trace",
+    "Witness",
     "WorkerProcess",
     "blackhole_response",
     "delay",
