@@ -10,7 +10,12 @@ import pytest
 
 from sabot.errors import BrokerUnavailableError, ConfigurationError
 from sabot.kafka.admin import create_topic, end_offsets, list_topics, send, tail
-from sabot.kafka.embedded import EmbeddedBroker, resolve_bootstrap, stop_embedded
+from sabot.kafka.embedded import (
+    ADDRESS_VARIABLE,
+    EmbeddedBroker,
+    resolve_bootstrap,
+    stop_embedded,
+)
 from sabot.types import TopicPartition
 
 
@@ -26,6 +31,14 @@ def test_another_address_is_left_alone() -> None:
 
 def test_a_process_has_one_broker(embedded: str) -> None:
     assert resolve_bootstrap(embedded) == resolve_bootstrap(embedded)
+
+
+def test_a_worker_of_several_takes_the_one_its_parent_hosts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(ADDRESS_VARIABLE, "127.0.0.1:4711")
+    assert resolve_bootstrap("embedded://") == "127.0.0.1:4711"
+    assert resolve_bootstrap("localhost:9092") == "localhost:9092"
 
 
 def test_a_name_is_refused(embedded: str) -> None:

@@ -47,6 +47,16 @@ def test_json_has_one_object_a_line_whoever_logs(capsys: pytest.CaptureFixture[s
     assert (third["event"], third["why"], third["logger"]) == ("mine", "because", "user")
 
 
+def test_one_worker_of_several_puts_its_number_on_every_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("json", worker=2)
+    get_logger("sabot").info("hello")
+    logging.getLogger("somebody.else").warning("hello too")
+
+    assert [line["worker"] for line in lines(capsys)] == [2, 2]
+
+
 def test_auto_is_json_where_nobody_reads_along(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs()
     get_logger("sabot").info("hello")
