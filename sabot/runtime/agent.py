@@ -8,18 +8,15 @@ asked for it at any moment: a slow handler delays no checkpoint.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
 
 from sabot.actors import Actor
 from sabot.errors import (
     ActorStoppedError,
-    HandlerStuckError,
     InternalError,
     PlanError,
     ProcessingError,
@@ -27,12 +24,21 @@ from sabot.errors import (
 from sabot.kafka.dead_letter import send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
+<<<<<<< HEAD
 from sabot.plan.nodes import AgentNode, Terminal
 from sabot.runtime.crash import crash_point
 from sabot.runtime.events import EventStream, Feed
 from sabot.runtime.faults import RowFault, TransientFaultError, fatal
 from sabot.runtime.flow import ScanStep
 from sabot.runtime.messages import Assigned, Committed, Cut, CutReport, Released, Resend, Work
+=======
+from sabot.plan.nodes import AgentNode
+from sabot.runtime.events import Feed
+from sabot.runtime.faults import RowFault, TransientFaultError, fatal
+from sabot.runtime.flow import ScanStep
+from sabot.runtime.handler import Handler
+from sabot.runtime.messages import Assigned, Cut, CutReport, Released, Resend, Work
+>>>>>>> wt-h
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
 from sabot.runtime.progress import Progress
 from sabot.runtime.replays import meant_for
@@ -44,8 +50,6 @@ __all__ = ["AgentActor"]
 _RESEND_SECONDS: Final = 60.0
 _SLOW_SECONDS: Final = 30.0
 """A handler that has had one event for so long is named, and again each time."""
-_LETTING_GO_SECONDS: Final = 5.0
-"""How long a cancelled handler has to end; one that blocks the loop never will."""
 
 
 class AgentActor(Actor):
@@ -90,31 +94,42 @@ class AgentActor(Actor):
         self.records_out: dict[str, int] = {}
         self.skipped_count = 0
         self.dead_letter_count = 0
+<<<<<<< HEAD
         self._node = node
         self._scans = {scan.topic: scan for scan in scans}
         # A retry topic is read under the policy of the topic it belongs to.
         self._policy = scans[0].policy
         self._meant_for = meant_for(node, neighbours)
+=======
+        self._scan = scan
+        self._codec: Codec = scan.codec
+>>>>>>> wt-h
         self._owns = owns
         self._dead_letters = dead_letters
         self._application = application
-        self._loop = loop
         self._timeout = timeout
         self._lock = threading.Lock()
         self._progress = Progress(name)
         self._outstanding: list[Parcel] = []
+<<<<<<< HEAD
         self._stream: EventStream | None = None
         self._handler: asyncio.Task[None] | None = None
         self._given: RawBatch | None = None
+=======
+        self._handler = Handler(name, node.function, loop)
+>>>>>>> wt-h
         self._raw: RawBatch | None = None
         self._numbers: Sequence[int] = ()
         self._feed: Feed | None = None
         self._counted = 0
         self._dropped: dict[TopicPartition, int] = {}
         self._attempts: dict[int, int] = {}
+<<<<<<< HEAD
         self._letters: deque[RowFault] = deque()
         self._failure: BaseException | None = None
         self._news = threading.Event()
+=======
+>>>>>>> wt-h
         self._abandoned = False
         self._interrupted = False
         self._slow_until = _SLOW_SECONDS
@@ -128,7 +143,7 @@ class AgentActor(Actor):
         if raw is not self._given:
             self._take(raw, self._scans[message.topic])
         if self._feed is not None:
-            self._give(self._feed)
+            self._handler.give(self._feed, lambda: self._abandoned)
             self._await(self._feed)
         self._complete(raw)
 
@@ -156,21 +171,21 @@ class AgentActor(Actor):
     def abandon(self) -> None:
         """Give up the batch in hand; its events are not finished."""
         self._abandoned = True
-        self._news.set()
+        self._handler.news.set()
 
     def interrupt(self) -> None:
         """Have the handler begin anew; the event in hand is handed out again."""
         self._interrupted = True
-        self._news.set()
+        self._handler.news.set()
 
     def restarted(self, error: Exception) -> None:  # noqa: ARG002 - any is the same
         """End the handler, where one runs: the next event starts a new one."""
         self._interrupted = False
-        self._let_go()
+        self._handler.let_go(self._where())
 
     def stopping(self) -> None:
         """End the handler."""
-        self._loop.wake(self._dismiss)
+        self._handler.dismiss()
 
     @property
     def records_done(self) -> int:
@@ -183,45 +198,6 @@ class AgentActor(Actor):
         """How long the handler has had its event; ``None`` without one."""
         feed = self._feed
         return None if feed is None else feed.in_hand_seconds
-
-    def _dismiss(self) -> asyncio.Task[None] | None:
-        """Cancel the handler, on the loop; what it has in hand is not finished."""
-        stream, handler = self._stream, self._handler
-        self._stream = self._handler = None
-        # First the stream: a handler that swallows the cancellation must not go on.
-        if stream is not None:
-            stream.retire()
-        if handler is not None:
-            handler.cancel()
-        return handler
-
-    def _let_go(self) -> None:
-        """Cancel the handler and wait until it has ended.
-
-        Raises:
-            HandlerStuckError: If it does not end.
-        """
-        if self._handler is None:
-            return
-
-        async def end() -> bool:
-            handler = self._dismiss()
-            if handler is not None:
-                _, running = await asyncio.wait([handler], timeout=_LETTING_GO_SECONDS)
-                return not running
-            return True
-
-        ended = self._loop.submit(end)
-        try:
-            done = ended.result(timeout=2 * _LETTING_GO_SECONDS)
-        except FutureTimeoutError:
-            done = False
-        if not done:
-            raise HandlerStuckError(
-                f"the handler of agent {self.name!r} neither takes a cancellation nor comes back",
-                step=self.name,
-                where=self._where(),
-            )
 
     def branch_names(self, topic: str) -> list[str]:
         """An agent is one branch."""
@@ -302,77 +278,21 @@ class AgentActor(Actor):
             else:
                 raise fatal(fault)
 
-    def _give(self, feed: Feed) -> None:
-        """Put the feed before the handler, which is started where it does not run."""
-        self._failure = None
-        self._news.clear()
-
-        async def begin() -> None:
-            if self._stream is None:
-                self._stream = EventStream(lambda _: self._news.set())
-            if feed.finished >= len(feed.values):
-                self._news.set()
-                return
-            self._stream.put(feed)
-            self._stream.rewind()
-            if self._handler is None:
-                loop = asyncio.get_running_loop()
-                self._handler = loop.create_task(self._drive(self._stream), name=self.name)
-
-        begun = self._loop.submit(begin)
-        while True:
-            try:
-                # However long the loop is blocked: given up, it might begin all the same.
-                begun.result(timeout=0.2)
-            except FutureTimeoutError:
-                if begun.done():
-                    raise
-                if self._abandoned:
-                    begun.cancel()
-                    return
-            else:
-                return
-
-    async def _drive(self, stream: EventStream) -> None:
-        """Run the handler; one that returns is started again for what comes next."""
-        try:
-            while True:
-                outcome = self._node.function(stream)
-                if inspect.isasyncgen(outcome):
-                    async for _ in outcome:
-                        pass
-                elif inspect.isawaitable(outcome):
-                    await outcome
-                else:
-                    raise PlanError(
-                        f"agent {self.name!r} must be an async function or async generator; it "
-                        f"returned {type(outcome).__name__}"
-                    )
-                stream.acknowledge()
-                if not await stream.wait_for_events():
-                    return
-        except BaseException as error:
-            # One that was dismissed is nobody's business any more.
-            if self._handler is asyncio.current_task():
-                self._handler = None
-                self._failure = error
-                self._news.set()
-
     def _await(self, feed: Feed) -> None:
         self._slow_until = _SLOW_SECONDS
         while True:
-            self._news.wait(self._patience())
-            self._news.clear()
+            self._handler.news.wait(self._patience())
+            self._handler.news.clear()
             if self._abandoned:
                 raise ActorStoppedError(f"agent {self.name!r} was stopped with events in hand")
             self._judge_time(feed)
             if self._interrupted:
                 self._interrupted = False
-                self._let_go()
-                self._give(feed)
-            elif self._failure is not None:
-                self._judge_failure(feed, self._failure)
-                self._give(feed)
+                self._handler.let_go(self._where())
+                self._handler.give(feed, lambda: self._abandoned)
+            elif self._handler.failure is not None:
+                self._judge_failure(feed, self._handler.failure)
+                self._handler.give(feed, lambda: self._abandoned)
             elif feed.finished >= len(feed.values):
                 return
 
@@ -386,14 +306,14 @@ class AgentActor(Actor):
             ProcessingError: For such an event, which is not finished: no policy passes it.
         """
         seconds = feed.in_hand_seconds
-        if seconds is None or self._failure is not None:
+        if seconds is None or self._handler.failure is not None:
             self._slow_until = _SLOW_SECONDS
             return
         if seconds < self._slow_until - _SLOW_SECONDS:
             self._slow_until = _SLOW_SECONDS  # the event is another one by now
         if self._timeout is not None and seconds >= self._timeout:
             where = self._where()
-            self._let_go()
+            self._handler.let_go(self._where())
             raise self._given_up(f"had {where} in hand for {seconds:.1f} s", where)
         if seconds >= self._slow_until:
             self._slow_until = seconds + _SLOW_SECONDS
@@ -458,7 +378,7 @@ class AgentActor(Actor):
             feed.finished = feed.taken
 
     def _pause(self, seconds: float) -> None:
-        self._news.wait(min(seconds, 30.0) * random.uniform(0.8, 1.2))
+        self._handler.news.wait(min(seconds, 30.0) * random.uniform(0.8, 1.2))
 
     def _complete(self, raw: RawBatch) -> None:
         with self._lock:

@@ -33,7 +33,7 @@ class StateSettings:
     """
 
     store: Literal["memory", "rocksdb"] = "memory"
-    directory: Path = Path("sabot-state")
+    directory: Path | str = "sabot-state"
     policy: Literal["refuse", "keep", "rebuild"] = "refuse"
     standby_replicas: int = 0
 

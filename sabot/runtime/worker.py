@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sabot.actors import (
@@ -333,7 +334,7 @@ class Worker:
         from sabot.state.directory import StateDirectory
 
         try:
-            directory = StateDirectory(self._settings.state.directory, self.name)
+            directory = StateDirectory(Path(self._settings.state.directory), self.name)
             slot = directory.take_slot()
         except StateError as error:
             if on_disk:

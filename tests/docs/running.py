@@ -109,9 +109,15 @@ class Run:
         code: Its exit code, once it has ended.
     """
 
-    def __init__(self, outputs: Sequence[Output], name: str, tasks: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        outputs: Sequence[Output],
+        name: str,
+        tasks: Sequence[Any] = (),
+        actors: Sequence[Any] = (),
+    ) -> None:
         settings = WorkerSettings(tune_process=False)
-        self.worker = Worker(outputs, name=name, tasks=tasks, settings=settings)
+        self.worker = Worker(outputs, name=name, tasks=tasks, actors=actors, settings=settings)
         self.code: int | None = None
         self._thread = threading.Thread(target=self._run, name="sabot-page", daemon=True)
         self._thread.start()
@@ -139,10 +145,14 @@ class Run:
 
 @contextlib.contextmanager
 def running(
-    kafka: Kafka, outputs: Sequence[Output], name: str = "page", tasks: Sequence[Any] = ()
+    kafka: Kafka,
+    outputs: Sequence[Output],
+    name: str = "page",
+    tasks: Sequence[Any] = (),
+    actors: Sequence[Any] = (),
 ) -> Iterator[Run]:
     """Run outputs from the moment every group knows where it begins to read."""
-    run = Run(outputs, name, tasks)
+    run = Run(outputs, name, tasks, actors)
     try:
         for source in sources(outputs):
             if source.bootstrap_servers == kafka.bootstrap:

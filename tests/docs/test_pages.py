@@ -151,7 +151,8 @@ def run_outputs(
     ours = {topic for topic in (*read, *targets(outputs)) if topic not in trial.topics}
     clean(kafka, ours, [source.group_id for source in sources(outputs)])
     tasks = [task for app in collection.apps for task in app.tasks]
-    with running(kafka, outputs, "page", tasks) as run:
+    actors = [actor for app in collection.apps for actor in app.declared_actors]
+    with running(kafka, outputs, "page", tasks, actors) as run:
         write(kafka, trial.then)
         if trial.fails is not None:
             assert run.ends() != ExitCode.OK
