@@ -24,21 +24,13 @@ from sabot.errors import (
 from sabot.kafka.dead_letter import send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
-<<<<<<< HEAD
 from sabot.plan.nodes import AgentNode, Terminal
 from sabot.runtime.crash import crash_point
-from sabot.runtime.events import EventStream, Feed
-from sabot.runtime.faults import RowFault, TransientFaultError, fatal
-from sabot.runtime.flow import ScanStep
-from sabot.runtime.messages import Assigned, Committed, Cut, CutReport, Released, Resend, Work
-=======
-from sabot.plan.nodes import AgentNode
 from sabot.runtime.events import Feed
 from sabot.runtime.faults import RowFault, TransientFaultError, fatal
 from sabot.runtime.flow import ScanStep
 from sabot.runtime.handler import Handler
-from sabot.runtime.messages import Assigned, Cut, CutReport, Released, Resend, Work
->>>>>>> wt-h
+from sabot.runtime.messages import Assigned, Committed, Cut, CutReport, Released, Resend, Work
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
 from sabot.runtime.progress import Progress
 from sabot.runtime.replays import meant_for
@@ -94,16 +86,10 @@ class AgentActor(Actor):
         self.records_out: dict[str, int] = {}
         self.skipped_count = 0
         self.dead_letter_count = 0
-<<<<<<< HEAD
-        self._node = node
         self._scans = {scan.topic: scan for scan in scans}
         # A retry topic is read under the policy of the topic it belongs to.
         self._policy = scans[0].policy
         self._meant_for = meant_for(node, neighbours)
-=======
-        self._scan = scan
-        self._codec: Codec = scan.codec
->>>>>>> wt-h
         self._owns = owns
         self._dead_letters = dead_letters
         self._application = application
@@ -111,25 +97,15 @@ class AgentActor(Actor):
         self._lock = threading.Lock()
         self._progress = Progress(name)
         self._outstanding: list[Parcel] = []
-<<<<<<< HEAD
-        self._stream: EventStream | None = None
-        self._handler: asyncio.Task[None] | None = None
-        self._given: RawBatch | None = None
-=======
         self._handler = Handler(name, node.function, loop)
->>>>>>> wt-h
+        self._given: RawBatch | None = None
         self._raw: RawBatch | None = None
         self._numbers: Sequence[int] = ()
         self._feed: Feed | None = None
         self._counted = 0
         self._dropped: dict[TopicPartition, int] = {}
         self._attempts: dict[int, int] = {}
-<<<<<<< HEAD
         self._letters: deque[RowFault] = deque()
-        self._failure: BaseException | None = None
-        self._news = threading.Event()
-=======
->>>>>>> wt-h
         self._abandoned = False
         self._interrupted = False
         self._slow_until = _SLOW_SECONDS
