@@ -119,7 +119,7 @@ def agent(handler: Any, loop: UserLoop, supervision: Supervision, **options: Any
     return AgentActor(
         "clerk",
         AgentNode(scan, handler, "agent:clerk"),
-        scan_step(scan),
+        [scan_step(scan)],
         owns=lambda tp, epoch: True,
         dead_letters=lambda policy: pytest.fail("no letters here"),
         application="app",
