@@ -7,7 +7,8 @@ import sys
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sabot.api.stream import OutputStream, Stream
 from sabot.errors import ConfigurationError, PlanError
@@ -48,7 +49,11 @@ class App:
         processing_guarantee: ``"at_least_once"`` (the default) or ``"exactly_once"``: see
             ``docs/delivery.md``. ``--processing-guarantee`` and the environment's
             ``SABOT_PROCESSING_GUARANTEE`` set it for a worker.
-        settings: How its worker behaves.
+        store: Where steps keep state (``docs/state.md``): ``"memory"`` (the default) or
+            ``"rocksdb"``.
+        state_dir: The folder of ``"rocksdb"``; ``sabot-state`` unless given.
+        standby_replicas: How many other workers keep a copy of each partition's state.
+        settings: How its worker behaves; what is given beside it wins.
         supervision: What becomes of an actor that fails, and of those beside it
             (`docs/supervision.md`); the one of ``settings`` unless given.
 
@@ -68,6 +73,9 @@ class App:
         broker: str = "localhost:9092",
         *,
         processing_guarantee: ProcessingGuarantee | None = None,
+        store: Literal["memory", "rocksdb"] | None = None,
+        state_dir: Path | str | None = None,
+        standby_replicas: int | None = None,
         settings: WorkerSettings | None = None,
         supervision: Supervision | None = None,
     ) -> None:
@@ -80,7 +88,9 @@ class App:
         self.broker = broker
         check_guarantee(processing_guarantee)
         self.processing_guarantee = processing_guarantee
-        self.settings = _with_supervision(settings, supervision)
+        self.settings = _with_state(
+            _with_supervision(settings, supervision), store, state_dir, standby_replicas
+        )
         self._actors: list[UserActor] = []
         self._outputs: list[Output] = []
         self._tasks: list[Callable[[], Any]] = []
@@ -329,6 +339,22 @@ def _with_supervision(
     from sabot.runtime.settings import WorkerSettings
 
     return replace(settings or WorkerSettings(), supervision=supervision)
+
+
+def _with_state(
+    settings: WorkerSettings | None,
+    store: Any,
+    directory: Path | str | None,
+    standby_replicas: int | None,
+) -> WorkerSettings | None:
+    given = {"store": store, "directory": directory, "standby_replicas": standby_replicas}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        return settings
+    from sabot.runtime.settings import WorkerSettings
+
+    settings = settings or WorkerSettings()
+    return replace(settings, state=replace(settings.state, **changes))
 
 
 def _warn_of_agent(function: Callable[..., Any], topic: str, label: str) -> None:

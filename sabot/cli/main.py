@@ -21,8 +21,8 @@ from sabot.runtime.exit_codes import ExitCode
 
 __all__ = ["COMMANDS", "group", "main"]
 
-COMMANDS = ("worker", "run", "broker", "send", "tail", "dlq", "explain", "demo")
-"""In the order of ``--help``; each is `command` of the module of that name."""
+COMMANDS = ("worker", "run", "broker", "send", "tail", "dlq", "reset-offsets", "explain", "demo")
+"""In the order of ``--help``; each is `command` of the module of that name, ``-`` being ``_``."""
 
 
 class _LazyGroup(click.Group):
@@ -34,7 +34,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"sabot.cli.{cmd_name}").command
+        command: click.Command = import_module(f"sabot.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(

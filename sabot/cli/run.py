@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -12,6 +13,7 @@ from sabot.cli.serving import (
     exit_code_table,
     guarantee_option,
     serve,
+    state_options,
     worker_settings,
 )
 from sabot.kafka.guarantee import ProcessingGuarantee
@@ -27,6 +29,7 @@ __all__ = ["command"]
 )
 @drain_option
 @guarantee_option
+@state_options
 @log_options
 @debug_option
 @click.argument("script")
@@ -38,6 +41,7 @@ def command(
     guarantee: ProcessingGuarantee | None,
     log_format: str,
     log_level: str,
+    **options: Any,
 ) -> int:
     """Execute SCRIPT as `python SCRIPT` does, then run the outputs it defined.
 
@@ -62,6 +66,6 @@ def command(
     sys.argv = [file, *arguments]
     target = load_target(script, as_main=True)
     settings = worker_settings(
-        target, drain_timeout_seconds=drain_timeout, processing_guarantee=guarantee
+        target, drain_timeout_seconds=drain_timeout, processing_guarantee=guarantee, **options
     )
     return serve(target, settings)

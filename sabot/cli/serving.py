@@ -23,6 +23,7 @@ __all__ = [
     "guarantee_option",
     "nothing_left",
     "serve",
+    "state_options",
     "worker_settings",
 ]
 
@@ -70,6 +71,29 @@ def guarantee_option(command: Command) -> Command:
     )(command)
 
 
+STATE_OPTIONS = {"state_dir": "directory", "state": "policy"}
+"""Options that are fields of the state's settings."""
+
+
+def state_options(command: Command) -> Command:
+    """Add ``--state-dir`` and ``--state``."""
+    with_policy = click.option(
+        "--state",
+        type=click.Choice(["refuse", "keep", "rebuild"]),
+        envvar="SABOT_STATE",
+        show_envvar=True,
+        help="What to do with state that no commit speaks of, as after a reset of offsets; "
+        "refuse unless given.",
+    )(command)
+    return click.option(
+        "--state-dir",
+        type=click.Path(file_okay=False),
+        envvar="SABOT_STATE_DIR",
+        show_envvar=True,
+        help="The folder of state on disk; the app's setting unless given, else sabot-state.",
+    )(with_policy)
+
+
 def worker_settings(target: Target, **changes: Any) -> WorkerSettings:
     """Return the settings of the target's app, with those changes that are not ``None``.
 
@@ -79,7 +103,11 @@ def worker_settings(target: Target, **changes: Any) -> WorkerSettings:
     from sabot.runtime.settings import WorkerSettings
 
     settings = WorkerSettings() if target.app is None else target.app.worker_settings()
-    return replace(settings, **{name: each for name, each in changes.items() if each is not None})
+    given = {name: each for name, each in changes.items() if each is not None}
+    state = {STATE_OPTIONS[name]: given.pop(name) for name in list(given) if name in STATE_OPTIONS}
+    if state:
+        given["state"] = replace(settings.state, **state)
+    return replace(settings, **given)
 
 
 def serve(target: Target, settings: WorkerSettings | None = None) -> int:

@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -48,7 +48,8 @@ def serve_several(
     click.echo(f"{greeting(target)}\n{count} workers", err=True)
 
     def command(number: int) -> list[str]:
-        return [sys.executable, "-m", "sabot", "worker", *arguments, *_options(settings, number)]
+        options = _options(settings, number, instance=_has_instances(target))
+        return [sys.executable, "-m", "sabot", "worker", *arguments, *options]
 
     with ExitStack() as stack:
         environment = stack.enter_context(_embedded_broker(target))
@@ -59,16 +60,41 @@ def serve_several(
         return pool.run()
 
 
-def _options(settings: WorkerSettings, number: int) -> list[str]:
-    """Return the options that give a worker its own place."""
+def _options(settings: WorkerSettings, number: int, *, instance: bool) -> list[str]:
+    """Return the options that one worker gets: its own place, and what the others get, too.
+
+    It has no name unless the user wants one: a number alone would be that of a worker on
+    another machine, whose transactions it would end.
+    """
     slot = settings.slot
-    if slot is None and settings.static_membership:
+    if slot is None and (settings.static_membership or instance):
         slot = socket.gethostname()
-    options = ["--slot", str(number) if slot is None else f"{slot}-{number}"]
+    options = [] if slot is None else ["--slot", f"{slot}-{number}"]
     options += ["--drain-timeout", f"{settings.drain_timeout_seconds:g}"]
+    options += ["--state-dir", str(settings.state.directory), "--state", settings.state.policy]
+    if settings.processing_guarantee is not None:
+        options += ["--processing-guarantee", settings.processing_guarantee]
     if settings.static_membership:
         options.append("--static-membership")
     return options
+
+
+def _has_instances(target: Target) -> bool:
+    """Whether a source has a ``group_instance_id``, which no two workers may share."""
+    return any(
+        "group.instance.id" in source.client_properties()
+        for source in _places(target, "source")
+        if hasattr(source, "client_properties")
+    )
+
+
+def _places(target: Target, *kinds: str) -> list[Any]:
+    """Return what the target reads or writes."""
+    from sabot.plan.nodes import ancestors
+
+    nodes = (node for output in target.outputs for node in ancestors(output.node))
+    found = (getattr(node, kind, None) for node in nodes for kind in kinds)
+    return [place for place in found if place is not None]
 
 
 @contextmanager
@@ -88,15 +114,9 @@ def _probes(pool: WorkerPool, settings: WorkerSettings) -> Iterator[None]:
 def _embedded_broker(target: Target) -> Iterator[dict[str, str]]:
     """Host the embedded broker for all, where the target reads or writes one."""
     from sabot.kafka.embedded import ADDRESS_VARIABLE, EmbeddedBroker, is_embedded
-    from sabot.plan.nodes import ancestors
 
-    ends = [
-        getattr(node, end, None)
-        for output in target.outputs
-        for node in ancestors(output.node)
-        for end in ("source", "sink")
-    ]
-    if not any(is_embedded(str(getattr(end, "bootstrap_servers", ""))) for end in ends):
+    places = _places(target, "source", "sink")
+    if not any(is_embedded(str(getattr(place, "bootstrap_servers", ""))) for place in places):
         yield {}
         return
     with EmbeddedBroker(0) as broker:

@@ -13,6 +13,7 @@ from sabot.cli.serving import (
     exit_code_table,
     guarantee_option,
     serve,
+    state_options,
     worker_settings,
 )
 from sabot.kafka.guarantee import ProcessingGuarantee
@@ -69,6 +70,7 @@ __all__ = ["command"]
 )
 @drain_option
 @guarantee_option
+@state_options
 @log_options
 @debug_option
 @click.pass_context

@@ -114,9 +114,8 @@ def out_of_range(
     return OffsetOutOfRangeError(
         f"{partition} is to be read from offset {offset}, but {held}; records are lost or the "
         "topic was created anew, and where to go on is yours to say: stop the group and run "
-        f"kafka-consumer-groups.sh --bootstrap-server {bootstrap} --group {group_id} "
-        f"--topic {partition.topic}:{partition.partition} --reset-offsets --to-earliest "
-        "--execute (or --to-latest)"
+        f"sabot reset-offsets {group_id} {partition.topic} --partition {partition.partition} "
+        f"--to earliest --broker {bootstrap} (or --to latest; with --state where steps keep any)"
     )
 
 

@@ -7,7 +7,7 @@ value a deletion. A partition of it belongs to the source partition of the same 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from sabot.errors import BrokerError, StateMismatchError
 from sabot.kafka.admin import create_topic
 from sabot.kafka.connect import check_cluster, client_errors, open_admin
 
-__all__ = ["Changelog", "changelog_topic", "empty_changelog", "ensure_changelog"]
+__all__ = ["Changelog", "changelog_topic", "changelogs_of", "ensure_changelog"]
 
 _CONFIG = {
     "cleanup.policy": "compact",
@@ -48,6 +48,17 @@ def changelog_topic(app: str, store: str) -> str:
         'billing-totals-changelog'
     """
     return f"{re.sub(r'[^A-Za-z0-9._-]', '_', app)}-{store}-changelog"
+
+
+def changelogs_of(app: str, topics: Iterable[str]) -> list[str]:
+    """Return which of the topics are changelogs of an app.
+
+    Example:
+        >>> changelogs_of("billing", ["orders", "billing-totals-changelog"])
+        ['billing-totals-changelog']
+    """
+    first, last = changelog_topic(app, "").removesuffix("-changelog"), "-changelog"
+    return sorted(name for name in topics if name.startswith(first) and name.endswith(last))
 
 
 def ensure_changelog(
@@ -95,28 +106,6 @@ def ensure_changelog(
             f"kafka-configs.sh --alter --topic {topic} --add-config cleanup.policy=compact"
         )
     return Changelog(topic, identity, partitions)
-
-
-def empty_changelog(
-    topic: str, partition: int, before: int, properties: Mapping[str, Any], timeout: float
-) -> None:
-    """Delete a partition's records below an offset, for good.
-
-    Raises:
-        BrokerError: If the cluster refuses.
-    """
-    from confluent_kafka import KafkaException
-    from confluent_kafka import TopicPartition as ClientPartition
-
-    admin = open_admin(properties, client_errors(properties))
-    asked = ClientPartition(topic, partition, before)
-    try:
-        admin.delete_records([asked], request_timeout=timeout)[asked].result()
-    except KafkaException as error:
-        raise BrokerError(
-            f"{topic}[{partition}] cannot be emptied: {error.args[0].str()}; a compacted topic "
-            "must also have the right to be deleted from (DELETE)"
-        ) from error
 
 
 def _admin() -> Any:

@@ -581,6 +581,9 @@ class Domain:
             reasons.append("starting")
         elif self._reader is not None and not self._reader.is_settled:
             reasons.append("rebalancing")
+        if self._state is not None and self._state.restoring:
+            left = self._state.remaining()
+            reasons.append(f"restores state, {left} changelog offsets are left")
         silent = self.watchdog.silent_for(now)
         if silent is not None:
             reasons.append(f"the broker has not answered for {silent:.0f} s")

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sabot.errors import PartitionLostError, StateMismatchError
-from sabot.kafka.changelog import Changelog, changelog_topic, empty_changelog, ensure_changelog
+from sabot.kafka.changelog import Changelog, changelog_topic, ensure_changelog
 from sabot.kafka.restore import Restored, Restorer
 from sabot.logs import get_logger
 from sabot.runtime.progress import Start
@@ -26,7 +26,10 @@ from sabot.types import TopicPartition
 if TYPE_CHECKING:
     from sabot.state.directory import StateDirectory
 
-__all__ = ["DomainState"]
+__all__ = ["REBUILD", "DomainState"]
+
+REBUILD = -1
+"""In place of the offset at which state ends: begin with none."""
 
 _OPENERS = 16
 """How many partitions are prepared at once; each mostly waits for the broker."""
@@ -153,8 +156,10 @@ class DomainState:
             for use in self._uses_of(tp):
                 changelog = self._changelogs[use.store]
                 store = self._open_store(use, tp, start)
-                shards[use.store] = Shard(store, changelog.topic, tp.partition)
-                self._restore(store, changelog, tp, start)
+                shard = shards[use.store] = Shard(store, changelog.topic, tp.partition)
+                if not self._restore(store, changelog, tp, start):
+                    # In the first transaction, so that the offsets it goes with are in it.
+                    shard.delete_all()
                 ends[changelog.topic] = store.position
             self._begin(tp, replace(start, state={**start.state, **ends}), shards)
         except PartitionLostError:
@@ -186,11 +191,11 @@ class DomainState:
 
     def _restore(
         self, store: Store, changelog: Changelog, tp: TopicPartition, start: Start
-    ) -> None:
+    ) -> bool:
+        """Restore a store; return whether what it holds is still wanted."""
         target = start.state.get(changelog.topic)
-        if target is None:
-            self._restore_unknown(store, changelog, tp)
-            return
+        if target is None or target == REBUILD:
+            return self._restore_unknown(store, changelog, tp, wanted=target is None)
         had = store.position
         restored = self._read(store, changelog, tp, target)
         self._log.info(
@@ -201,6 +206,7 @@ class DomainState:
             had=had,
             now=restored.position,
         )
+        return True
 
     def _read(
         self, store: Store, changelog: Changelog, tp: TopicPartition, target: int
@@ -208,7 +214,9 @@ class DomainState:
         assert self._restorer is not None
         return self._restorer.restore(store, changelog.topic, tp.partition, target).result()
 
-    def _restore_unknown(self, store: Store, changelog: Changelog, tp: TopicPartition) -> None:
+    def _restore_unknown(
+        self, store: Store, changelog: Changelog, tp: TopicPartition, *, wanted: bool
+    ) -> bool:
         """Restore where no commit says what the state is as of.
 
         Raises:
@@ -218,8 +226,8 @@ class DomainState:
         store.clear()
         end = self._restorer.end_of(changelog.topic, tp.partition)
         restored = self._read(store, changelog, tp, end)
-        if restored.records == 0 or self._settings.policy == "keep":
-            return
+        if restored.records == 0 or not wanted:
+            return wanted
         if self._settings.policy == "refuse":
             raise StateMismatchError(
                 f"changelog {changelog.topic!r} has state for {tp}, but the group has no commit "
@@ -227,9 +235,7 @@ class DomainState:
                 "or committed by something else. Start once with --state keep to go on with that "
                 "state from where the offsets say, or with --state rebuild to delete it"
             )
-        empty_changelog(changelog.topic, tp.partition, end, self._properties, self._timeout)
-        store.clear()
-        store.write({}, end)
+        return self._settings.policy == "keep"
 
 
 def _close(shards: Collection[Shard] | Iterable[Shard]) -> None:

@@ -74,6 +74,11 @@ class Shard:
         """Delete a key, whether it is there or not."""
         self._fresh[key] = None
 
+    def delete_all(self) -> None:
+        """Delete every key there is."""
+        for key, _ in list(self.scan()):
+            self._fresh[key] = None
+
     def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield keys that begin with ``prefix``, in order, with their values."""
         waiting: dict[bytes, bytes | None] = {}
