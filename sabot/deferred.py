@@ -30,6 +30,8 @@ class DeferredColumns:
         schema: The columns.
         rows: The rows, decoded and checked against the schema.
         builders: How to make each column of rows, by its name.
+        together: How to make all of them in one go, where that costs less; it returns
+            ``None`` where it cannot.
 
     Example:
         >>> schema = pa.schema([("n", pa.int64()), ("t", pa.string())])
@@ -50,11 +52,16 @@ class DeferredColumns:
         "_rows",
         "_selected",
         "_selection",
+        "_together",
         "schema",
     )
 
     def __init__(
-        self, schema: pa.Schema, rows: Sequence[Any], builders: Mapping[str, ColumnBuilder]
+        self,
+        schema: pa.Schema,
+        rows: Sequence[Any],
+        builders: Mapping[str, ColumnBuilder],
+        together: Callable[[Sequence[Any]], Sequence[pa.Array] | None] | None = None,
     ) -> None:
         self.schema = schema
         self._rows = rows
@@ -64,6 +71,8 @@ class DeferredColumns:
         self._selection: pa.Int32Array | None = None
         self._selected: Sequence[Any] | None = rows
         self._made: pa.RecordBatch | None = None
+        # What is derived from this has other rows or columns, and does without.
+        self._together = together
 
     @property
     def num_rows(self) -> int:
@@ -87,6 +96,10 @@ class DeferredColumns:
             return array
         if name not in self._builders or name not in self.schema.names:
             raise KeyError(f'Field "{name}" does not exist in schema')
+        return self._build(name)
+
+    def _build(self, name: str) -> pa.Array:
+        array: pa.Array
         base = self._base.get(name)
         if base is not None and self._selection is not None:
             array = base.take(self._selection)
@@ -139,9 +152,16 @@ class DeferredColumns:
 
     def materialize(self) -> pa.RecordBatch:
         """Make all columns."""
+        if self._made is None and self._together is not None and not self._own:
+            arrays = self._together(self._rows)
+            if arrays is not None:
+                self._own = dict(zip(self.schema.names, arrays, strict=True))
+                self._base.update(self._own)
         if self._made is None:
+            own = self._own
             self._made = pa.RecordBatch.from_arrays(
-                [self.column(name) for name in self.schema.names], schema=self.schema
+                [own[name] if name in own else self._build(name) for name in self.schema.names],
+                schema=self.schema,
             )
         return self._made
 

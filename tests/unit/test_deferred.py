@@ -36,6 +36,19 @@ def test_only_the_column_that_is_asked_for_is_made_and_only_once() -> None:
     assert asked == ["n"]
 
 
+def test_all_columns_are_made_together_where_that_is_possible() -> None:
+    asked: list[str] = []
+    rows, builders = MADE.to_pylist(), deferred([], asked)._builders
+    columns = DeferredColumns(SCHEMA, rows, builders, lambda some: MADE.columns)
+    assert columns.materialize() == MADE
+    assert columns.column("t").equals(MADE.column("t"))
+    assert columns.column("t") is columns.column(1)
+    assert columns.take(pa.array([2])).to_pylist() == [{"n": 3, "t": "c"}]
+    assert asked == []
+    assert DeferredColumns(SCHEMA, rows, builders, lambda some: None).materialize() == MADE
+    assert asked == ["n", "t"]
+
+
 def test_a_column_of_chosen_rows_is_made_of_those_rows_alone() -> None:
     columns = deferred(MADE.to_pylist()).take(pa.array([2, 0], pa.int64()))
     assert columns.column("t").to_pylist() == ["c", "a"]

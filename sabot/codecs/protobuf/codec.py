@@ -48,7 +48,7 @@ bytes of another type are refused only if they do not parse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -56,6 +56,7 @@ import pyarrow as pa
 
 from sabot.codecs.codec import Codec, Decoded, DecodedRows, Encoded, Failure
 from sabot.codecs.merging import MergedColumns
+from sabot.codecs.protobuf.frames import by_head, cut_alike
 from sabot.codecs.protobuf.given import given_message
 from sabot.codecs.protobuf.message_type import MessageType
 from sabot.codecs.protobuf.registered import RegisteredMessages
@@ -158,14 +159,15 @@ class ProtobufCodec:
         Raises:
             SchemaRegistryError: If the registry does not answer, or refuses to.
         """
-        if self._registered is None and self._given is not None:
-            columns = self._given.decode_all(values)
-            if columns is not None:
-                return Decoded(columns)
+        whole = self._decode_all(values)
+        if whole is not None:
+            return Decoded(whole)
         failures: list[Failure] = []
         parts: list[tuple[Sequence[int], pa.RecordBatch]] = []
         for kind, given, payloads in self._groups(values, failures):
-            columns, faults = kind.decode(payloads)
+            # What was tried above need not be tried again.
+            tried = len(given) == len(values)
+            columns, faults = (kind.decode_closely if tried else kind.decode)(payloads)
             failures += [Failure(given[fault.index], fault.error) for fault in faults]
             bad = {fault.index for fault in faults}
             numbers = [n for at, n in enumerate(given) if at not in bad] if bad else given
@@ -244,6 +246,24 @@ class ProtobufCodec:
                 self._writes = self._registered.writing(self._given, self._text)
         return self._writes
 
+    def _decode_all(self, values: Sequence[bytes | None]) -> pa.RecordBatch | None:
+        """Return the columns if all records are of one message, and all as expected."""
+        if self._registered is None:
+            assert self._given is not None
+            return self._given.decode_all(values)
+        alike = cut_alike(values)
+        if alike is None:
+            return None
+        head, payloads = alike
+        try:
+            columns = self._type(head).decode_all(payloads)
+            if columns is None:
+                return None
+            self._columns.widen(columns.schema)
+        except DecodeError:
+            return None
+        return self._columns.merge([(range(len(values)), columns)], [])
+
     def _groups(
         self, values: Sequence[bytes | None], failures: list[Failure]
     ) -> list[tuple[MessageType, Sequence[int], Sequence[Any]]]:
@@ -252,7 +272,7 @@ class ProtobufCodec:
             assert self._given is not None
             numbers = [number for number, value in enumerate(values) if value is not None]
             return [(self._given, numbers, [value for value in values if value is not None])]
-        heads = _by_head(values, self._registered, failures)
+        heads = by_head(values, failures)
         groups: list[tuple[MessageType, Sequence[int], Sequence[Any]]] = []
         for head, (numbers, payloads) in heads.items():
             try:
@@ -275,29 +295,6 @@ class ProtobufCodec:
                 "by 'message' in codec_options"
             )
         return kind
-
-
-def _by_head(
-    values: Sequence[bytes | None], registered: RegisteredMessages, failures: list[Failure]
-) -> Mapping[bytes, tuple[list[int], list[bytes]]]:
-    heads: dict[bytes, tuple[list[int], list[bytes]]] = {}
-    for number, value in enumerate(values):
-        if value is None:
-            continue
-        # Five bytes and a zero, the shorthand for the first message, are a head of six.
-        known = heads.get(value[:6])
-        if known is None:
-            try:
-                head, payload = registered.split(value)
-            except DecodeError as error:
-                failures.append(Failure(number, error))
-                continue
-            known = heads.setdefault(head, ([], []))
-        else:
-            payload = value[6:]
-        known[0].append(number)
-        known[1].append(payload)
-    return heads
 
 
 def _tombstones(values: Sequence[bytes | None]) -> list[int]:

@@ -47,8 +47,13 @@ def per_second(kind: pa.DataType) -> int:
     return _UNITS[kind.unit]
 
 
-def columns_of(rows: pa.StructArray, shape: Shape) -> pa.RecordBatch:
+def columns_of(rows: pa.StructArray, shape: Shape, schema: pa.Schema) -> pa.RecordBatch:
     """Return the columns of messages in wire form.
+
+    Args:
+        rows: The messages.
+        shape: Their shape.
+        schema: The columns of such a shape, made once.
 
     Raises:
         Doubtful: If a message has to be looked at by itself.
@@ -56,9 +61,7 @@ def columns_of(rows: pa.StructArray, shape: Shape) -> pa.RecordBatch:
     if not shape.members:
         # Without columns only a struct array knows how many rows there are.
         return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
-    return pa.RecordBatch.from_arrays(
-        _members(rows, shape), schema=pa.schema([(m.name, m.column) for m in shape.members])
-    )
+    return pa.RecordBatch.from_arrays(_members(rows, shape), schema=schema)
 
 
 def has_repeated_keys(offsets: pa.Array, keys: pa.Array) -> bool:

@@ -14,12 +14,13 @@ from sabot.codecs.protobuf.packages import package
 from sabot.codecs.protobuf.rows import fill_message, row_reader
 from sabot.codecs.protobuf.shapes import TimeUnit, message_shape
 from sabot.codecs.protobuf.sources import class_of
-from sabot.codecs.protobuf.wire import ColumnWire, MessageWire, Wire, column_wire
-from sabot.errors import CodecError, DecodeError, EncodeError
+from sabot.codecs.protobuf.wire import ColumnWire, MessageWire, Payloads, Wire, column_wire
+from sabot.errors import DecodeError, EncodeError
 
 __all__ = ["MessageType"]
 
 _MISFIT = (pa.ArrowException, ValueError, TypeError, OverflowError)
+_BLOCK = 1_000
 
 
 class MessageType:
@@ -54,34 +55,41 @@ class MessageType:
     def _wire(self) -> Wire:
         return self._columns or self._messages
 
-    def decode_all(self, values: Sequence[bytes | None]) -> pa.RecordBatch | None:
+    def decode_all(self, values: Payloads) -> pa.RecordBatch | None:
         """Return the columns if all values are messages as expected, ``None`` if not."""
         try:
-            return columns_of(self._wire.read(values), self.shape)
+            return columns_of(self._wire.read(values), self.shape, self.schema)
         except _MISFIT:
             return None
 
     def decode(self, payloads: Sequence[bytes]) -> tuple[pa.RecordBatch, list[Failure]]:
         """Return the columns of the messages that are good, and why the others are not."""
         try:
-            return columns_of(self._wire.read(payloads), self.shape), []
+            return columns_of(self._wire.read(payloads), self.shape, self.schema), []
         except _MISFIT:
-            # Some record is not as expected, or only seems so.
-            return self._decode_closely(payloads)
+            return self.decode_closely(payloads)
 
-    def _decode_closely(self, payloads: Sequence[bytes]) -> tuple[pa.RecordBatch, list[Failure]]:
+    def decode_closely(self, payloads: Sequence[bytes]) -> tuple[pa.RecordBatch, list[Failure]]:
+        """Do as `decode` does, where some message is not as expected, or only seems so."""
+        if len(payloads) <= _BLOCK:
+            return self._decode_block(payloads)
+        # By columns a block fails at its first bad message, so that trying costs little,
+        # and where few are bad most blocks need no closer look.
+        parts: list[pa.RecordBatch] = []
         failures: list[Failure] = []
-        numbers: list[int] = []
-        good: list[bytes] = []
-        for number, payload in enumerate(payloads):
-            try:
-                self._messages.check(payload)
-                good.append(payload)
-                numbers.append(number)
-            except CodecError as error:
-                failures.append(Failure(number, DecodeError(str(error))))
+        for first in range(0, len(payloads), _BLOCK):
+            part, faults = self.decode(payloads[first : first + _BLOCK])
+            parts.append(part)
+            failures += [Failure(first + fault.index, fault.error) for fault in faults]
+        return _joined(parts, self.schema), failures
+
+    def _decode_block(self, payloads: Sequence[bytes]) -> tuple[pa.RecordBatch, list[Failure]]:
+        bad = self._messages.faults(payloads)
+        failures = [Failure(number, DecodeError(str(error))) for number, error in bad.items()]
+        numbers = [number for number in range(len(payloads)) if number not in bad]
+        good = [payloads[number] for number in numbers]
         try:
-            return columns_of(self._wire.read(good), self.shape), failures
+            return columns_of(self._wire.read(good), self.shape, self.schema), failures
         except _MISFIT:
             good = [self._messages.normal(payload) for payload in good]
         parts: list[pa.RecordBatch] = []
@@ -99,7 +107,7 @@ class MessageType:
     ) -> None:
         """Decode by halves until the messages that no column can hold stand alone."""
         try:
-            parts.append(columns_of(wire.read(payloads), self.shape))
+            parts.append(columns_of(wire.read(payloads), self.shape, self.schema))
         except _MISFIT as error:
             if len(payloads) > 1:
                 middle = len(payloads) // 2

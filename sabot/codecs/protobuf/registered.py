@@ -43,16 +43,6 @@ class RegisteredMessages:
         self._types: dict[tuple[int, tuple[int, ...]], MessageType | str] = {}
         self._heads: dict[bytes, MessageType] = {}
 
-    def split(self, value: bytes) -> tuple[bytes, bytes]:
-        """Cut a record into what names its message, and the message.
-
-        Raises:
-            DecodeError: If it is not framed.
-        """
-        _, start = split(value)
-        _, start = read_indexes(value, start)
-        return value[:start], value[start:]
-
     def type_of(self, head: bytes) -> MessageType:
         """Return the message that ``head`` names.
 

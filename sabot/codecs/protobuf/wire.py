@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from operator import length_hint
+from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -14,10 +16,12 @@ from sabot.codecs.protobuf.shapes import Member, Shape
 from sabot.codecs.protobuf.sources import class_of
 from sabot.errors import CodecError
 
-__all__ = ["ColumnWire", "MessageWire", "Wire", "column_wire"]
+__all__ = ["ColumnWire", "MessageWire", "Payloads", "Wire", "column_wire"]
 
 # The columnar decoder keeps a table as long as the greatest field number, for each batch.
 _MAX_NUMBERS = 100_000
+# From so many messages on, one array of all of them costs less than a list.
+_MANY = 256
 # A length within ten bytes of 2**64, after a tag that says a length follows: the columnar
 # decoder's sum of the two overflows.
 _OVERFLOW_HINT = b"\xff" * 8 + b"\x01"
@@ -28,6 +32,10 @@ _OVERFLOW = re.compile(
 )
 
 
+Payloads: TypeAlias = "Sequence[bytes | None] | pa.BinaryArray"
+"""The bytes of messages, as the client gave them or in an array."""
+
+
 class Wire(Protocol):
     """Turns the bytes of messages into their wire form, and back.
 
@@ -35,7 +43,7 @@ class Wire(Protocol):
     TypeError for a tombstone.
     """
 
-    def read(self, payloads: Sequence[bytes | None]) -> pa.StructArray:
+    def read(self, payloads: Payloads) -> pa.StructArray:
         """Return one struct for each message."""
         ...
 
@@ -57,14 +65,32 @@ class MessageWire:
         self._class = class_of(self.descriptor)
         self._shape = shape
         self._failure = package("google.protobuf.message").DecodeError
+        self._may_lack = _may_lack(self.descriptor)
 
-    def check(self, payload: bytes) -> None:
-        """Parse a message.
+    def faults(self, payloads: Sequence[bytes]) -> dict[int, CodecError]:
+        """Parse messages, and return by number why some of them are none."""
+        if self._may_lack:
+            return self._faults_one_by_one(payloads)
+        found: dict[int, CodecError] = {}
+        remaining = iter(list(payloads))
+        while True:
+            try:
+                # At C speed up to the next bad one.
+                deque(map(self._class.FromString, remaining), maxlen=0)
+            except self._failure as error:
+                number = len(payloads) - length_hint(remaining) - 1
+                found[number] = CodecError(_plain_words(error))
+            else:
+                return found
 
-        Raises:
-            CodecError: If it is no such message.
-        """
-        self._parsed(payload)
+    def _faults_one_by_one(self, payloads: Sequence[bytes]) -> dict[int, CodecError]:
+        found: dict[int, CodecError] = {}
+        for number, payload in enumerate(payloads):
+            try:
+                self._parsed(payload)
+            except CodecError as error:
+                found[number] = error
+        return found
 
     def normal(self, payload: bytes) -> bytes:
         """Return the same message as this library writes it, without unknown fields.
@@ -87,8 +113,10 @@ class MessageWire:
             raise CodecError(f"the message has no value for the required {missing}")
         return message
 
-    def read(self, payloads: Sequence[bytes | None]) -> pa.StructArray:
+    def read(self, payloads: Payloads) -> pa.StructArray:
         """Return one struct for each message."""
+        if isinstance(payloads, pa.Array):
+            payloads = payloads.to_pylist()
         try:
             messages = list(map(self._class.FromString, payloads))
         except self._failure as error:
@@ -118,16 +146,25 @@ class ColumnWire:
         self._handler = handler
         self._names = [member.name for member in shape.members]
 
-    def read(self, payloads: Sequence[bytes | None]) -> pa.StructArray:
+    def read(self, payloads: Payloads) -> pa.StructArray:
         """Return one struct for each message."""
-        joined = b"".join(payloads)  # type: ignore[arg-type] # a tombstone raises
+        if not isinstance(payloads, pa.Array) and len(payloads) >= _MANY:
+            array = pa.array(payloads, pa.binary())
+            # More than 2 GB are several arrays.
+            payloads = array if isinstance(array, pa.Array) else payloads
+        if isinstance(payloads, pa.Array):
+            if payloads.null_count:
+                raise TypeError("a tombstone is no message")
+            joined = payloads.buffers()[2].to_pybytes()
+            read = self._handler.array_to_record_batch
+        else:
+            joined = b"".join(payloads)  # type: ignore[arg-type] # a tombstone raises
+            payloads, read = list(payloads), self._handler.list_to_record_batch
         # Small negative numbers have the same bytes, so the hint alone says little; one
         # byte of it is sought much faster than all.
         if b"\xff" in joined and _OVERFLOW_HINT in joined and _OVERFLOW.search(joined):
             raise ValueError("a declared length is beyond all bounds")
-        return _or_value_error(
-            lambda: self._handler.list_to_record_batch(list(payloads)).to_struct_array()
-        )
+        return _or_value_error(lambda: read(payloads).to_struct_array())
 
     def write(self, rows: pa.StructArray) -> list[bytes]:
         """Return the bytes of each struct."""
@@ -163,6 +200,21 @@ def column_wire(shape: Shape, descriptor: Any) -> ColumnWire | None:
         return None
     # What it takes a field for must be what this codec takes it for.
     return ColumnWire(handler, shape) if _same(pa.struct(list(schema)), shape.wire) else None
+
+
+def _may_lack(descriptor: Any) -> bool:
+    """Say whether the message, or one within it, has a field that must be there."""
+    seen: dict[str, Any] = {}
+    waiting = [descriptor]
+    while waiting:
+        each = waiting.pop()
+        if each is None or each.full_name in seen:
+            continue
+        seen[each.full_name] = each
+        if any(field.is_required for field in each.fields):
+            return True
+        waiting += [field.message_type for field in each.fields]
+    return False
 
 
 def _or_value_error(call: Callable[[], Any]) -> Any:

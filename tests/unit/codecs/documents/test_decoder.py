@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
 
 from sabot.codecs import JsonCodec, MsgpackCodec
 from sabot.codecs.memory import LearningCodec
@@ -76,3 +77,20 @@ def test_a_pinned_schema_asks_no_memory() -> None:
     codec.remember(memory)
     assert codec.decode([b'{"a": 1, "b": 2}']).columns.to_pylist() == [{"a": 1}]
     assert memory.told == []
+
+
+@pytest.mark.parametrize("count", [1, 39, 40, 41])
+def test_few_rows_and_many_make_the_same_columns(count: int) -> None:
+    codec, other = JsonCodec(), JsonCodec()
+    values: list[bytes | None] = [
+        b'{"n":%d,"x":0.5,"t":"a","y":true,"z":null}' % number for number in range(count)
+    ]
+    columns = codec.decode(values).columns
+    made = other.decode(values).rows
+    assert columns.to_pylist() == [
+        {"n": number, "x": 0.5, "t": "a", "y": True, "z": None} for number in range(count)
+    ]
+    assert [made.column(name) for name in made.schema.names] == columns.columns
+    with_a_tombstone = codec.decode([*values[:-1], None]).columns
+    assert with_a_tombstone.slice(0, count - 1) == columns.slice(0, count - 1)
+    assert set(with_a_tombstone.to_pylist()[-1].values()) == {None}
