@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sabot.actors import Group, Strategy, Supervision
 from sabot.errors import ConfigurationError
 from sabot.runtime.compile import PipelinePlan
 
-__all__ = ["cell_supervision", "check_resume", "supervision_of"]
+__all__ = [
+    "cell_supervision",
+    "check_resume",
+    "stopping_along",
+    "stops_alone",
+    "supervision_of",
+]
 
 _PASSING = ("skip", "dead_letter")
 
@@ -78,3 +85,30 @@ def cell_supervision(supervision: Supervision, *, resumes: bool = False) -> Supe
     if supervision.strategy is Strategy.RESUME and not resumes:
         return replace(supervision, strategy=None)
     return supervision
+
+
+def stops_alone(supervision: Supervision, error: BaseException) -> bool:
+    """Return whether an error stops an actor and what goes with it, not the process.
+
+    A strategy is for exceptions of the usual kind: ``SystemExit`` means the process.
+    """
+    if supervision.strategy is not Strategy.STOP or not isinstance(error, Exception):
+        return False
+    return supervision.answer(error) is Strategy.STOP
+
+
+def stopping_along(app: Supervision, domains: Sequence[int], stopped: int) -> frozenset[int]:
+    """Return which domains end when one of them is stopped, itself included.
+
+    Args:
+        app: The app's supervision, for its group.
+        domains: All that run, in the order they were defined.
+        stopped: The one.
+
+    Example:
+        >>> sorted(stopping_along(Supervision(group="rest_for_one"), [1, 2, 3], 2))
+        [2, 3]
+    """
+    names = [str(domain) for domain in domains]
+    along = Group(app.group).others(names, str(stopped))
+    return frozenset({stopped, *map(int, along)})

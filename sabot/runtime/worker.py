@@ -24,23 +24,14 @@ from sabot.actors import (
     ActorStatistics,
     ActorSystem,
     ByteBudget,
-    Group,
-    RestartWindow,
-    Strategy,
     Supervision,
 )
 from sabot.errors import (
-    BrokerError,
     BrokerGoneError,
-    BrokerUnavailableError,
     ConfigurationError,
-    DeliveryError,
     HandlerStuckError,
-    PartitionLostError,
     PlanError,
     ProcessingError,
-    ProducerFencedError,
-    RestartLimitError,
     SabotError,
     StateError,
 )
@@ -58,10 +49,11 @@ from sabot.runtime.lookout import Lookout
 from sabot.runtime.loop_watch import LoopWatch
 from sabot.runtime.observed import actor_statistics
 from sabot.runtime.overrun import Overrun
+from sabot.runtime.restarts import Restarts
 from sabot.runtime.settings import WorkerSettings, tune_process
 from sabot.runtime.signals import handle_signals
 from sabot.runtime.statistics import PipelineStatistics, WorkerStatistics
-from sabot.runtime.supervising import supervision_of
+from sabot.runtime.supervising import stopping_along, stops_alone, supervision_of
 from sabot.runtime.tasks import TaskGroup
 from sabot.runtime.user_actor import UserActor
 from sabot.runtime.userloop import UserLoop
@@ -84,8 +76,6 @@ _AFTER_DRAIN_SECONDS = 4.0
 
 _CLOSE_SECONDS = 2.0
 """How much of that clients get to close."""
-_MENDED = (DeliveryError, PartitionLostError, ProducerFencedError)
-"""What does not pass by itself, and is mended by beginning again from the last commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +157,8 @@ class Worker:
         self._events: queue.SimpleQueue[_Ended | _Failed | _Stop] = queue.SimpleQueue()
         self._domains: dict[int, Domain] = {}
         self._watchdogs = {id(plan): Watchdog(self._settings) for plan in self._plans}
+        self._restarts = Restarts(self._settings, self._watchdogs)
         self._overrun: Overrun | None = None
-        self._windows: dict[int, RestartWindow] = {}
-        self._attempts: dict[int, int] = {}
         self._state = "new"
         self._started_at = 0.0
         self._code: int | None = None
@@ -383,11 +372,12 @@ class Worker:
             return self._drain() if not self._domains else None
         if event.stopped:
             return self._stop_domains(event)
-        if not self._may_begin_again(plan, error):
-            return self._finish_failed(self._cause(plan, error))
+        if not self._restarts.allow(id(plan), error, has_run=event.domain.has_run):
+            has_run = event.domain.has_run
+            cause = self._restarts.cause(id(plan), plan.name, error, has_run=has_run)
+            return self._finish_failed(cause)
         event.domain.close()
-        attempt = self._attempts[id(plan)] = self._attempts.get(id(plan), -1) + 1
-        delay = self._settings.restart_backoff.delay(attempt)
+        delay = self._restarts.delay(id(plan))
         self._log.warning(
             "domain begins again from its last commit",
             group=plan.name,
@@ -410,12 +400,7 @@ class Worker:
         assert event.error is not None
         first = event.domain
         plans = [id(plan) for plan in self._plans if id(plan) in self._domains]
-        group = Group(self._supervision.group)
-        chosen = {id(first.plan)}
-        if group is Group.ONE_FOR_ALL:
-            chosen.update(plans)
-        elif group is Group.REST_FOR_ONE:
-            chosen.update(plans[plans.index(id(first.plan)) :])
+        chosen = stopping_along(self._supervision, plans, id(first.plan))
         if chosen.issuperset(plans):
             return self._finish_failed(event.error)
         self.failure = self.failure or event.error
@@ -429,46 +414,6 @@ class Worker:
                 error=_text(event.error),
             )
         return None
-
-    def _may_begin_again(self, plan: DomainPlan, error: BaseException) -> bool:
-        """Whether an error is the broker's and the limit of restarts is not reached."""
-        if not isinstance(error, BrokerError) or not self._was_running(plan):
-            return False
-        if isinstance(error, BrokerUnavailableError) and error.retriable:
-            # It counts by the clock, which runs on over any number of attempts.
-            watchdog, now = self._watchdogs[id(plan)], time.monotonic()
-            watchdog.note_silence(now)
-            return not watchdog.has_waited_long_enough(now)
-        if not (error.retriable or isinstance(error, _MENDED)):
-            return False
-        window = self._windows.setdefault(id(plan), RestartWindow(self._settings.restart_limit))
-        return window.note(time.monotonic(), error)
-
-    def _was_running(self, plan: DomainPlan) -> bool:
-        """Whether the domain ever worked: what is wrong from the start is not retried."""
-        return id(plan) in self._attempts or bool(self._domains[id(plan)].has_run)
-
-    def _cause(self, plan: DomainPlan, error: BaseException) -> BaseException:
-        if isinstance(error, BrokerUnavailableError) and self._was_running(plan):
-            return error if isinstance(error, BrokerGoneError) else self._gone(plan, error)
-        window = self._windows.get(id(plan))
-        if window is None or window.first_cause is None or window.failures < 2:
-            return error
-        limit = RestartLimitError(
-            f"group {plan.name!r} had to begin again {window.failures - 1} times; first cause: "
-            f"{_text(window.first_cause)}"
-        )
-        limit.__cause__ = window.first_cause
-        return limit
-
-    def _gone(self, plan: DomainPlan, error: BaseException) -> BaseException:
-        silent = self._watchdogs[id(plan)].silent_for(time.monotonic()) or 0.0
-        gone = BrokerGoneError(
-            f"the broker of group {plan.name!r} did not answer for {silent:.0f} s, which is "
-            f"broker_timeout_seconds; at last: {_text(error)}"
-        )
-        gone.__cause__ = error
-        return gone
 
     def _stop_within(self, seconds: float) -> _Stop | None:
         deadline = time.monotonic() + seconds
@@ -491,11 +436,11 @@ class Worker:
         for domain in list(self._domains.values()):
             for lane in domain.lanes:
                 if lane.ref is ref or lane.name == ref.name:
-                    stopped = _stops(lane.supervision, error)
+                    stopped = stops_alone(lane.supervision, error)
                     self._events.put(_Ended(domain, error, stopped))
                     return
         own = next((actor for actor in self._actors if actor.name == ref.name), None)
-        ends = own is None or not _stops(own.supervision or self._supervision, error)
+        ends = own is None or not stops_alone(own.supervision or self._supervision, error)
         self._events.put(_Failed(error, ends))
 
     def _task_failed(self, error: BaseException) -> None:
@@ -619,13 +564,6 @@ class Worker:
         lanes = [lane for domain in list(self._domains.values()) for lane in domain.lanes]
         seen = {lane.name: actor_statistics(lane) for lane in lanes}
         return tuple(seen.get(each.name, each) for each in self._system.statistics())
-
-
-def _stops(supervision: Supervision, error: BaseException) -> bool:
-    """Whether an error stops an actor alone: a strategy is for exceptions of the usual kind."""
-    if supervision.strategy is not Strategy.STOP or not isinstance(error, Exception):
-        return False
-    return supervision.answer(error) is Strategy.STOP
 
 
 def _text(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from sabot.errors import (
     BrokerUnavailableError,
     ConfigurationError,
     FunctionResultError,
+    HandlerStuckError,
     InternalError,
     PlanError,
 )
@@ -113,3 +115,18 @@ def test_an_unknown_error_is_tried_again() -> None:
 def test_an_error_says_itself_whether_it_only_needs_time() -> None:
     assert is_transient(BrokerUnavailableError("x"))
     assert not is_transient(OSError("x"))
+
+
+@pytest.mark.parametrize("strategy", ["restart", "stop", "escalate", "resume"])
+def test_a_strategy_is_the_answer_to_all_but_a_mistake_in_the_program(strategy: str) -> None:
+    supervision = Supervision(strategy)
+    assert supervision.answer(ValueError()) is Strategy(strategy)
+    assert supervision.answer(PlanError("no such column")) is Strategy.ESCALATE
+    stuck = HandlerStuckError("it hangs", step="s")
+    assert supervision.answer(stuck) is Strategy.ESCALATE
+
+
+@pytest.mark.parametrize("wrong", [{"strategy": "panic"}, {"group": "all"}, {"timeout_seconds": 0}])
+def test_a_supervision_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=f"{next(iter(wrong))} is .*; allowed: "):
+        Supervision(**wrong)

@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
 
+from sabot.actors import Supervision
 from sabot.api.stream import Stream
 from sabot.app.app import App
 from sabot.errors import ConfigurationError, PlanError, ProcessingError, TopicNotFoundError
@@ -279,10 +281,18 @@ def test_in_a_host_it_starts_stops_and_starts_again(loops: int) -> None:
             statistics = app.statistics()
             assert statistics is not None
             assert statistics.state == "running"
+            assert 0 <= statistics.mailbox_bytes <= statistics.mailbox_bytes_bound == 1 << 28
+            (actor,) = app.actors()
+            assert (actor.name, actor.kind, actor.restarts) == (f"again-{loops}", "pipeline", 0)
+            assert actor.depth <= actor.depth_bound
+            assert actor.last_error is None
+            with pytest.raises(FrozenInstanceError):
+                actor.depth = 1  # type: ignore[misc]
         finally:
             await app.stop()
         await app.stop()
         assert app.statistics() is None
+        assert app.actors() == ()
 
     async def both() -> None:
         await once(1)
@@ -311,3 +321,18 @@ async def test_a_broker_that_is_not_there_is_raised_by_the_stop() -> None:
         with pytest.raises(ConnectionError, match="localhost:1"):
             await app.stop()
     assert not isinstance(worker.failure, TopicNotFoundError)
+
+
+def test_a_supervision_of_the_app_is_part_of_its_settings() -> None:
+    together = Supervision("restart", group="one_for_all")
+    with collecting():
+        app = App("billing", settings=WorkerSettings(mailbox_bytes=1_000), supervision=together)
+    assert app.settings == WorkerSettings(mailbox_bytes=1_000, supervision=together)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mailbox_bytes": 0}, {"blocked_loop_seconds": 0}, {"blocked_loop_seconds": -1.0}]
+)
+def test_settings_that_cannot_be_are_refused_at_once(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+        WorkerSettings(**wrong)

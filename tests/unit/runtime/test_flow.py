@@ -645,3 +645,26 @@ def test_one_good_record_among_them_keeps_skipping() -> None:
     job.give(raw_of([ReadRecord(b'{"n": 1}', P0), ReadRecord(b"{", P0, 1)]))
     assert ns(done) == [1]
     assert job.position() == 2
+
+
+# --- taken up again ---------------------------------------------------------------------
+
+
+def test_a_batch_taken_up_again_after_a_failure_goes_on_where_it_stopped() -> None:
+    into: list[Any] = []
+    other: list[Any] = []
+    bad = {2}
+    job = Job(lambda s: [(s.map(failing_while_in(bad)), into), (s, other)])
+    raw = raw_of(numbers(1, 2, 3), numbers(10, 11, partition=1))
+    with pytest.raises(ProcessingError):
+        job.give(raw)
+    assert (ns(into), ns(other)) == ([1, 10, 11], [1, 2, 3, 10, 11])
+    with pytest.raises(ProcessingError):
+        job.give(raw)
+    bad.clear()
+    job.give(raw)
+    assert ns(into) == [1, 10, 11, 2, 3]
+    assert ns(other) == [1, 2, 3, 10, 11]
+    assert (job.position(), job.position(P1)) == (3, 2)
+    job.give(raw_of(numbers(4, first=3)))
+    assert ns(into)[-1] == 4

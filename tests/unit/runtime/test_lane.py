@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sabot.actors import Actor, ActorSystem, Mailbox
+from sabot.actors import Actor, ActorSystem, ByteBudget, Mailbox
 from sabot.errors import ActorStoppedError
 from sabot.runtime.lane import Lane
 from sabot.runtime.messages import Assigned, Cut, CutReport, Work
@@ -50,6 +50,14 @@ class Taker(Actor):
     def receive_control(self, message: object) -> Any:
         self.notes.append(message)
         return self.report() if isinstance(message, Cut) else None
+
+    @property
+    def records_done(self) -> int:
+        return sum(len(raw) for raw in self.taken)
+
+    @property
+    def in_hand_seconds(self) -> float | None:
+        return None
 
     def branch_names(self, topic: str) -> list[str]:
         return ["taker"]
@@ -215,3 +223,25 @@ def _fatal() -> Exception:
     error = ValueError("bad")
     error.fatal = True  # type: ignore[attr-defined]
     return error
+
+
+def test_a_batch_is_cut_so_that_two_pieces_fit_into_what_is_guaranteed() -> None:
+    actor = Taker(batch_size=100)
+    system = ActorSystem()
+    budget = ByteBudget(400)
+    box = Mailbox(1_000, 10_000, budget=budget)
+    lane = Lane(actor, system.spawn(actor, box))
+    raw = raw_of(rows([{"n": n, "text": "x" * 20} for n in range(40)]), beyond={P0: 45})
+    most = 0
+    try:
+        lane.send(Work(raw, "in"))
+        most = budget.used
+        actor.go.set()
+        until(lambda: not lane.is_full() and lane.is_idle(), what="everything taken")
+    finally:
+        actor.go.set()
+        system.stop(10)
+    assert 0 < most <= 400
+    assert max(piece.size for piece in actor.taken) <= box.guaranteed // 2
+    assert [record.offset() for piece in actor.taken for record in piece.records] == list(range(40))
+    assert [piece.next_offsets[P0] for piece in actor.taken][-1] == 45
