@@ -16,6 +16,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
 
 from sabot.actors import Actor
+from sabot.clock import Clock, SystemClock
 from sabot.codecs import Codec
 from sabot.errors import ActorStoppedError, InternalError, PlanError
 from sabot.kafka.dead_letter import send_dead_letter
@@ -47,6 +48,7 @@ class AgentActor(Actor):
         dead_letters: The producer and topic for dead letters.
         application: What dead letters name.
         loop: Where the handler runs.
+        clock: Times retries.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class AgentActor(Actor):
         dead_letters: Callable[[ErrorPolicy], tuple[KafkaProducer, str]],
         application: str,
         loop: UserLoop,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or SystemClock()
         if scan.codec is None:
             raise PlanError(f"agent {name!r} needs a source of records")
         self.name = name
@@ -316,7 +320,7 @@ class AgentActor(Actor):
         feed.finished = feed.taken
 
     def _pause(self, seconds: float) -> None:
-        self._news.wait(min(seconds, 30.0) * random.uniform(0.8, 1.2))
+        self._clock.wait(self._news, min(seconds, 30.0) * random.uniform(0.8, 1.2))
 
     def _complete(self, raw: RawBatch) -> None:
         with self._lock:

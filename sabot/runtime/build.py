@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sabot.clock import Clock
 from sabot.codecs import Codec, create_codec
 from sabot.codecs.memory import LearningCodec
 from sabot.errors import PlanError
@@ -55,6 +56,7 @@ def build_flow(
     effects: Effects,
     writer: Callable[[Write], Writer],
     schemas: SchemaTopic | None = None,
+    clock: Clock | None = None,
 ) -> Flow:
     """Return the flow that ends in these nodes."""
     steps: dict[int, Node] = {}
@@ -79,7 +81,7 @@ def build_flow(
                 function=end.function if isinstance(end, ForEach) else None,
             )
         )
-    return Flow(list(scans.values()), operators, branches, effects)
+    return Flow(list(scans.values()), operators, branches, effects, clock)
 
 
 def build_actor(
@@ -91,6 +93,7 @@ def build_actor(
     application: str,
     loop: UserLoop,
     schemas: SchemaTopic | None = None,
+    clock: Clock | None = None,
 ) -> PipelineActor | AgentActor:
     """Return the actor of a pipeline; its sinks' producers are made on the way.
 
@@ -102,6 +105,7 @@ def build_actor(
         application: What dead letters name.
         loop: Where an agent's handler runs.
         schemas: Where inferred schemas are remembered. An agent infers none.
+        clock: Times retries; the machine's own unless given.
     """
     letters: dict[int, tuple[KafkaProducer, str]] = {}
     for scan in plan.scans:
@@ -123,6 +127,7 @@ def build_actor(
             dead_letters=dead_letters,
             application=application,
             loop=loop,
+            clock=clock,
         )
 
     def writer(node: Write) -> Writer:
@@ -133,12 +138,15 @@ def build_actor(
     sizes = [getattr(scan.source, "batch_size", 1000) for scan in plan.scans]
     return PipelineActor(
         plan.name,
-        lambda actor: build_flow([output.node for output in plan.outputs], actor, writer, schemas),
+        lambda actor: build_flow(
+            [output.node for output in plan.outputs], actor, writer, schemas, clock
+        ),
         owns=owns,
         may_finish=may_finish,
         dead_letters=dead_letters,
         application=application,
         batch_size=min(sizes),
+        clock=clock,
     )
 
 
