@@ -19,6 +19,9 @@ from scripts import registry as registry_script
 from scripts.kafka import Broker, KafkaUnavailableError, running
 from tests.broker import Kafka
 
+# As an installed one does it; twice does no harm.
+pytest_plugins = ["sabot.testing.pytest_plugin"]
+
 NO_BROKER = "no real Kafka broker: "
 NO_REGISTRY = "no real schema registry: "
 SERVICES = {NO_BROKER: "broker", NO_REGISTRY: "registry"}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sabot.actors import Actor
+from sabot.clock import Clock, SystemClock
 from sabot.errors import (
     ActorStoppedError,
     InternalError,
@@ -57,6 +58,7 @@ class AgentActor(Actor):
         loop: Where the handler runs.
         timeout: Seconds the handler may have one event; ``None`` for ever.
         neighbours: What else may read the same retry topic: those records are not for it.
+        clock: Times retries.
     """
 
     def __init__(
@@ -71,7 +73,9 @@ class AgentActor(Actor):
         loop: UserLoop,
         timeout: float | None = None,
         neighbours: Sequence[Terminal] = (),
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or SystemClock()
         if any(scan.codec is None or scan.topic is None for scan in scans):
             raise PlanError(f"agent {name!r} needs a source of records")
         self.name = name
@@ -354,7 +358,7 @@ class AgentActor(Actor):
             feed.finished = feed.taken
 
     def _pause(self, seconds: float) -> None:
-        self._handler.news.wait(min(seconds, 30.0) * random.uniform(0.8, 1.2))
+        self._clock.wait(self._handler.news, min(seconds, 30.0) * random.uniform(0.8, 1.2))
 
     def _complete(self, raw: RawBatch) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sabot.actors import Strategy, Supervision
+from sabot.clock import Clock
 from sabot.codecs import Codec, create_codec
 from sabot.codecs.memory import LearningCodec
 from sabot.errors import PlanError
@@ -62,6 +63,7 @@ def build_flow(
     neighbours: Sequence[Terminal] = (),
     *,
     resumes: bool = False,
+    clock: Clock | None = None,
 ) -> Flow:
     """Return the flow that ends in these nodes."""
     steps: dict[int, Node] = {}
@@ -89,7 +91,7 @@ def build_flow(
                 volatile=volatile_nodes(end) if keeping else frozenset(),
             )
         )
-    return Flow(list(scans.values()), operators, branches, effects, neighbours)
+    return Flow(list(scans.values()), operators, branches, effects, neighbours, clock)
 
 
 def build_actor(
@@ -103,6 +105,7 @@ def build_actor(
     schemas: SchemaTopic | None = None,
     supervision: Supervision | None = None,
     neighbours: Sequence[Terminal] = (),
+    clock: Clock | None = None,
 ) -> PipelineActor | AgentActor:
     """Return the actor of a pipeline; its sinks' producers are made on the way.
 
@@ -116,6 +119,7 @@ def build_actor(
         schemas: Where inferred schemas are remembered. An agent infers none.
         supervision: What its user asks for.
         neighbours: The ends of all pipelines of the group, which share its retry topics.
+        clock: Times retries; the machine's own unless given.
     """
     supervision = supervision or Supervision()
     resumes = supervision.strategy is Strategy.RESUME
@@ -141,6 +145,7 @@ def build_actor(
             loop=loop,
             timeout=supervision.timeout_seconds,
             neighbours=neighbours,
+            clock=clock,
         )
 
     def writer(node: Write) -> Writer:
@@ -152,12 +157,15 @@ def build_actor(
     sizes = [getattr(scan.source, "batch_size", 1000) for scan in plan.scans]
     return PipelineActor(
         plan.name,
-        lambda actor: build_flow(ends, actor, writer, schemas, neighbours, resumes=resumes),
+        lambda actor: build_flow(
+            ends, actor, writer, schemas, neighbours, resumes=resumes, clock=clock
+        ),
         owns=owns,
         may_finish=may_finish,
         dead_letters=dead_letters,
         application=application,
         batch_size=min(sizes),
+        clock=clock,
     )
 
 

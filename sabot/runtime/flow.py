@@ -8,7 +8,6 @@ a later one fails and the batch is taken up anew.
 from __future__ import annotations
 
 import random
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from sabot.clock import Clock, SystemClock
 from sabot.codecs.codec import Codec
 from sabot.errors import ProcessingError
 from sabot.operators.base import Operator
@@ -127,6 +127,7 @@ class Flow:
         branches: The ends, in the order they were defined.
         effects: What happens to the world.
         neighbours: The ends of other flows that may read the same retry topics.
+        clock: Times retries.
     """
 
     def __init__(
@@ -136,7 +137,9 @@ class Flow:
         branches: Sequence[Branch],
         effects: Effects,
         neighbours: Sequence[Terminal] = (),
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or SystemClock()
         self.scans = scans
         self.branches = branches
         self._operators = operators
@@ -337,7 +340,7 @@ class Flow:
         fault: RowFault,
         policy: ErrorPolicy,
     ) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         due = now + _wait(policy, 0)
         waiting = deque([only_rows(raw, tp, fault.offset)])
         branch.progress.held[tp] = Held(fault, waiting, 1, due, now)
@@ -462,7 +465,7 @@ class Flow:
                 continue
             if verdict is Verdict.DEAD_LETTER and not self._lettered.is_first(fault, place):
                 continue
-            if self._breaker.failed(fault.step, time.monotonic()):
+            if self._breaker.failed(fault.step, self._clock.monotonic()):
                 raise _all_fail(fault, policy)
             if verdict is Verdict.SKIP:
                 self._effects.skipped(fault, policy)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from sabot.actors import Actor
+from sabot.clock import Clock, SystemClock
 from sabot.errors import BrokerUnavailableError, DeliveryError
 from sabot.kafka.dead_letter import DeadLetter, send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Parcel
@@ -42,6 +43,7 @@ class PipelineActor(Actor):
         dead_letters: The producer and topic for a policy's dead letters.
         application: What dead letters name as the application.
         batch_size: Most records it wants in one raw batch.
+        clock: Times retries.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class PipelineActor(Actor):
         dead_letters: DeadLetters,
         application: str,
         batch_size: int = 1000,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or SystemClock()
         self.name = name
         self._may_finish = may_finish
         self.held: frozenset[TopicPartition] = frozenset()
@@ -138,7 +142,7 @@ class PipelineActor(Actor):
         """Try held records again when they are due."""
         self._mark()
         try:
-            wait = self.flow.retry_due(time.monotonic())
+            wait = self.flow.retry_due(self._clock.monotonic())
         finally:
             self.held = self.flow.held_partitions()
         return _TICK_SECONDS if wait is None else min(wait, _TICK_SECONDS)

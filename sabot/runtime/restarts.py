@@ -37,7 +37,8 @@ class Restarts:
     def __init__(
         self, settings: WorkerSettings, watchdogs: Mapping[int, Watchdog] | None = None
     ) -> None:
-        self._watchdogs: Mapping[Hashable, Watchdog] = dict(watchdogs or {})
+        self._watchdogs: dict[Hashable, Watchdog] = {}
+        self._watchdogs.update(watchdogs or {})
         limit: RestartLimit = settings.restart_limit
         self._backoff = settings.restart_backoff
         self._windows: dict[Hashable, RestartWindow] = defaultdict(lambda: RestartWindow(limit))

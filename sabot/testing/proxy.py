@@ -53,8 +53,9 @@ class FaultProxy:
         self._upstream = (host.strip("[]"), int(number))
         self._log = RequestLog()
         self._links: set[Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._failures: list[Exception] = []
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._network: Network | None = None
         self._turn = threading.Lock()
         self._loop = asyncio.new_event_loop()
@@ -111,7 +112,7 @@ class FaultProxy:
     def heal(self) -> None:
         """End all faults and forget all rules; what was held back is delivered."""
         self._log.clear()
-        self._do_async(self._heal)
+        self._do(self._heal)
 
     # --- single requests --------------------------------------------------------------
 
@@ -234,17 +235,34 @@ class FaultProxy:
 
     async def _begin(self) -> None:
         self._network = Network()
-        await self._listen()
+        self._listen()
 
-    async def _listen(self) -> None:
-        if self._server is None:
-            self._server = await asyncio.start_server(
-                self._accept, sock=_bound(self.port), backlog=_BACKLOG
-            )
+    def _listen(self) -> None:
+        if self._listener is None:
+            self._listener = _bound(self.port)
+            self._listener.setblocking(False)
+            self._listener.listen(_BACKLOG)
+            self._loop.add_reader(self._listener, self._accept, self._listener)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _refuse(self) -> None:
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+
+    def _accept(self, listener: socket.socket) -> None:
+        # Not by an asyncio server: one that is closed amid an accept loses the socket.
+        with contextlib.suppress(OSError):
+            accepted, _ = listener.accept()
+            task = self._loop.create_task(self._carry(accepted))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=accepted)
         link = Link(self._upstream, self._net, self._log, reader, writer)
-        if self._server is None:
+        if self._listener is None:
             # Came through just before the listener was closed.
             link.reset()
         self._links.add(link)
@@ -256,9 +274,7 @@ class FaultProxy:
             self._links.discard(link)
 
     def _cut(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self._refuse()
         for link in list(self._links):
             link.cut()
 
@@ -271,21 +287,18 @@ class FaultProxy:
             link.release()
         self._net.announce()
 
-    async def _heal(self) -> None:
+    def _heal(self) -> None:
         self._net.heal()
         self._release()
-        await self._listen()
+        self._listen()
 
     async def _end(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        # Connections that were just accepted have no link yet.
+        self._refuse()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CONTROL_SECONDS / 3):
-                while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                while self._tasks:
                     self._reset()
-                    await asyncio.wait(others, timeout=0.1)
+                    await asyncio.wait(self._tasks, timeout=0.1)
         # What was closed is told so, and lets go of its socket.
         await asyncio.sleep(0)
 

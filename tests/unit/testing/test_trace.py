@@ -15,8 +15,8 @@ def record(value: bytes | None, offset: int = 0, partition: int = 0) -> Record:
 def left(*numbers: tuple[int, int], partition: int = 0) -> list[tuple[Trace, Record]]:
     """Rows of one key, by id and number."""
     return [
-        (Trace(unique, "k", seq), record(None, offset, partition))
-        for offset, (unique, seq) in enumerate(numbers)
+        (Trace(number, "k", seq), record(None, offset, partition))
+        for offset, (number, seq) in enumerate(numbers)
     ]
 
 
