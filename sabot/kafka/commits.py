@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -47,6 +48,7 @@ class CommitRequests:
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+        self._in_hand: Future[Committed] | None = None
 
     def ask(self, points: Points, within: Transaction | None = None) -> Future[Committed]:
         """Ask for a commit, or for one within a transaction; the future says of what."""
@@ -63,10 +65,14 @@ class CommitRequests:
                 return
             if not request.answer.set_running_or_notify_cancel():
                 continue
+            self._in_hand = request.answer
             try:
-                request.answer.set_result(commit(request.points, request.within))
+                committed = commit(request.points, request.within)
             except Exception as error:  # noqa: BLE001 - goes to whoever asked
-                request.answer.set_exception(error)
+                _answer(request.answer, error)
+            else:
+                _answer(request.answer, committed)
+            self._in_hand = None
 
     def refuse(self) -> None:
         """Answer all that were asked for with an error: nobody will make them."""
@@ -75,6 +81,25 @@ class CommitRequests:
             raise CommitError("the consumer has left the group")
 
         self.serve(left)
+
+    def abandon(self) -> None:
+        """Answer all with an error, the one that is being made too.
+
+        The client has no time-out for a commit: while a broker is silent it does not come
+        back. Nothing can be said of such a commit.
+        """
+        in_hand = self._in_hand
+        if in_hand is not None:
+            _answer(in_hand, CommitError("the broker has not answered a commit"))
+        self.refuse()
+
+
+def _answer(future: Future[Committed], answer: Committed | Exception) -> None:
+    with contextlib.suppress(InvalidStateError):  # given up meanwhile
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
 
 
 def await_commit(answer: Future[Committed], timeout: float) -> Committed:

@@ -146,6 +146,10 @@ class KafkaReader:
         """Ask the thread to leave the group and end; returns at once."""
         self._stopping.set()
 
+    def abandon_commits(self) -> None:
+        """Let nobody wait any longer for a commit that the broker does not answer."""
+        self._requests.abandon()
+
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the thread has ended."""
         if self._thread is not None:

@@ -345,6 +345,7 @@ class Domain:
             self._reader.stop()
             if not self._reader.join(_left(deadline)):
                 self._log.error("the reader did not end in time", seconds=timeout)
+                self._reader.abandon_commits()
         for lane in reversed(self.lanes):
             lane.actor.abandon()
             lane.ref.stop(drain=False, timeout=_left(deadline))

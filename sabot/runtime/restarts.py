@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 from sabot.actors import RestartLimit, RestartWindow
 from sabot.errors import (
@@ -35,10 +36,9 @@ class Restarts:
     """
 
     def __init__(
-        self, settings: WorkerSettings, watchdogs: Mapping[int, Watchdog] | None = None
+        self, settings: WorkerSettings, watchdogs: Mapping[Any, Watchdog] | None = None
     ) -> None:
-        self._watchdogs: dict[Hashable, Watchdog] = {}
-        self._watchdogs.update(watchdogs or {})
+        self._watchdogs = watchdogs or {}
         limit: RestartLimit = settings.restart_limit
         self._backoff = settings.restart_backoff
         self._windows: dict[Hashable, RestartWindow] = defaultdict(lambda: RestartWindow(limit))

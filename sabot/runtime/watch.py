@@ -24,7 +24,8 @@ from sabot.types import TopicPartition
 
 __all__ = ["Watch", "WatchedReader"]
 
-_ASK_SECONDS = 5.0
+_ASK_SECONDS = (2.0, 5.0)
+"""How long an answer may take: at least, however often is looked, and at most."""
 
 
 class WatchedReader(Protocol):
@@ -99,7 +100,8 @@ class Watch:
     def _sample_partitions(self) -> tuple[dict[TopicPartition, PartitionSample], bool]:
         if self._reader is None or self._ends is None:
             return {}, True
-        timeout = min(_ASK_SECONDS, 2 * self._watchdog.look_seconds)
+        least, most = _ASK_SECONDS
+        timeout = max(least, min(most, 2 * self._watchdog.look_seconds))
         positions = self._reader.positions()
         if not positions:
             return {}, self._ends.cluster_answers(self._topic, timeout)

@@ -12,6 +12,7 @@ from sabot.kafka.embedded import resolve_bootstrap, stop_embedded
 from sabot.kafka.log_ends import UNKNOWN, LogEnds
 from sabot.types import TopicPartition
 from tests.broker import Kafka
+from tests.until import until
 
 
 @pytest.fixture
@@ -45,8 +46,8 @@ def test_what_an_open_transaction_wrote_is_not_there_yet(kafka: Kafka, ends: Log
     tp = TopicPartition(topic, 0)
     assert ends.ask([tp], 5.0) == {tp: 1}
     producer.commit_transaction(20)
-    # The record and the marker behind it.
-    assert ends.ask([tp], 5.0) == {tp: 3}
+    # The record and the marker behind it, which follows soon.
+    until(lambda: ends.ask([tp], 5.0) == {tp: 3}, what="the end behind the transaction")
 
 
 def test_a_partition_that_does_not_exist_is_no_silence(kafka: Kafka, ends: LogEnds) -> None:
