@@ -110,6 +110,14 @@ class Command:
         """End it with SIGKILL: nothing of it runs any more, not even a last flush."""
         self._process.kill()
 
+    def freeze(self) -> None:
+        """Stop it where it is, with SIGSTOP; it can be killed, or thawed."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on where it was frozen."""
+        self._process.send_signal(signal.SIGCONT)
+
     def ends(self, timeout: float = 60.0) -> int:
         """Wait for its end and return the exit code."""
         try:
