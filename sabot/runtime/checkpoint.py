@@ -17,7 +17,12 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Protocol
 
-from sabot.errors import ActorStoppedError, BrokerUnavailableError, CommitError
+from sabot.errors import (
+    ActorStoppedError,
+    BrokerUnavailableError,
+    CommitError,
+    PartitionLostError,
+)
 from sabot.kafka.commits import CommitPoint
 from sabot.kafka.held_parcel import HeldParcel
 from sabot.kafka.producer import KafkaProducer, Parcel
@@ -67,6 +72,11 @@ class Checkpoint:
         commit: Commits points; called with what is still owned only.
         serve: Called while a cut waits for another one.
         transaction: Makes commits within transactions; without it they are plain.
+
+    Attributes:
+        committed: The last offset committed of each partition.
+        count: How often something was committed.
+        unsettled: Partitions of which the last cut does not cover all that was made.
     """
 
     def __init__(
@@ -87,6 +97,8 @@ class Checkpoint:
         self._transaction = transaction
         self._late: list[Future[CutReport]] = []
         self._uneven = threading.Event()
+        self._given_up: str | None = None
+        self.unsettled: frozenset[TopicPartition] = frozenset()
         self._lock = threading.Lock()
         self._number = 0
         self._last: dict[TopicPartition, CommitPoint] = {}
@@ -126,6 +138,14 @@ class Checkpoint:
         if self._transaction is not None:
             self._transaction.forget(partitions, self._owned())
 
+    def give_up(self, reason: str) -> None:
+        """Commit nothing any more within transactions.
+
+        For a partition that goes with work that is not committed: what was made of it is
+        held, and must not be written by a cut that knows nothing of the partition.
+        """
+        self._given_up = reason
+
     def begin(self, starts: Mapping[TopicPartition, Start]) -> None:
         """Take note of where partitions start, so that standing still commits nothing."""
         for tp, start in starts.items():
@@ -158,6 +178,7 @@ class Checkpoint:
         crash_point("cut_begun")
         reports, silent = self._ask_all(Cut(self._number), deadline)
         crash_point("actors_reported")
+        self.unsettled = frozenset(tp for one in reports.values() for tp in one.unsettled)
         self._await_delivery(reports, deadline)
         crash_point("outputs_delivered")
         return reports, silent
@@ -179,6 +200,8 @@ class Checkpoint:
         deadline: float,
     ) -> bool:
         """Commit in a transaction; ``False`` where the cut has to be made again for it."""
+        if self._given_up is not None:
+            raise PartitionLostError(self._given_up)
         reached = self._reached(reports, ())
         if self._is_uneven(reports, reached):
             self._uneven.wait(_UNEVEN_SECONDS)
@@ -205,14 +228,14 @@ class Checkpoint:
     def _is_uneven(
         self, reports: Mapping[str, CutReport], reached: Mapping[TopicPartition, Reached]
     ) -> bool:
-        """Whether a partition has been begun by some of its branches only.
+        """Whether some branch has been at a partition that is not reached by all of them.
 
-        Then those have perhaps made something of it, which must not be committed without
-        its offset.
+        It has perhaps made something of it, which must not be committed without its offset:
+        another branch has yet to hear of the partition, or this one that it has gone.
+        Rows that never were records have no assignment, and so the epoch 0.
         """
-        owned = self._owned()
         return any(
-            owned.get(tp) == epoch and tp not in reached
+            epoch and (tp not in reached or reached[tp].epoch != epoch)
             for report in reports.values()
             for positions in report.positions.values()
             for tp, (epoch, _) in positions.items()

@@ -498,8 +498,10 @@ class Domain:
         try:
             # At the end the drain has had its time already.
             seconds = _LEAVE_SECONDS if self._ended.is_set() else _REVOKE_SECONDS
-            if not self.checkpoint.cut(seconds):
+            complete = self.checkpoint.cut(seconds)
+            if not complete or self.checkpoint.unsettled.intersection(partitions):
                 self._cannot_keep(partitions, None)
+            if not complete:
                 self._log.warning(
                     "partitions released while records were in hand; the next owner does them "
                     "again",
@@ -513,10 +515,11 @@ class Domain:
         self, partitions: Collection[TopicPartition], cause: BaseException | None
     ) -> None:
         """End, where what was made of partitions that go is held and cannot be told apart."""
-        if self._transactions is None or not partitions or self._ended.is_set():
+        if self._transactions is None or not partitions:
             return
         gone = ", ".join(str(tp) for tp in sorted(partitions))
         error = PartitionLostError(f"{gone} went with work that is not committed")
+        self.checkpoint.give_up(str(error))
         error.__cause__ = cause
         self._end(error)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from sabot.kafka.producer import Parcel
 from sabot.runtime.progress import Start
@@ -96,8 +96,19 @@ class CutReport:
         deltas: What changed in the actor's state since its report to the cut before, up to
             just these positions. The checkpoint keeps them until a cut is committed, so
             each change is reported once, in answer to a `Cut` and never to a `Resend`.
+        unsettled: Partitions of which something has been made that none of this speaks of,
+            since the batch it belongs to is to be taken up again.
     """
 
     positions: Mapping[str, Mapping[TopicPartition, tuple[int, int]]]
     parcels: tuple[Parcel, ...]
     deltas: tuple[Delta, ...] = ()
+    unsettled: frozenset[TopicPartition] = frozenset()
+
+    def without(self, partitions: Collection[TopicPartition]) -> CutReport:
+        """Return the report without what it says of some partitions."""
+        positions = {
+            branch: {tp: at for tp, at in reached.items() if tp not in partitions}
+            for branch, reached in self.positions.items()
+        }
+        return replace(self, positions=positions)

@@ -136,6 +136,9 @@ class PipelineActor(Actor):
                 for tp in message.partitions:
                     branch.progress.release(tp)
             self._kept.release(message.partitions)
+            self._settled = (
+                None if self._settled is None else self._settled.without(message.partitions)
+            )
             self.held = self.flow.held_partitions()
 
     def tick(self) -> float | None:
@@ -173,8 +176,14 @@ class PipelineActor(Actor):
         self._prune()
         if not self.flow.is_settled and self._settled is not None:
             before = tuple(parcel for parcel in self._settled.parcels if not parcel.delivered)
-            return replace(self._settled, parcels=before)
+            return replace(self._settled, parcels=before, unsettled=self._unsettled())
         return self._now()
+
+    def _unsettled(self) -> frozenset[TopicPartition]:
+        found = set() if self._in_hand is None else set(self._in_hand.next_offsets)
+        for branch in self.flow.branches:
+            found |= {tp for tp, held in branch.progress.held.items() if held.unsettled}
+        return frozenset(found)
 
     def _now(self) -> CutReport:
         positions = {
