@@ -26,14 +26,15 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  worker   Run an app or a module's outputs.
-  run      Execute a script and run its outputs.
-  broker   Host the embedded broker.
-  send     Write a record to a topic.
-  tail     Print a topic's records as they come.
-  dlq      Look at dead letters, and send them back.
-  explain  Print what a target would run.
-  demo     Run the fraud example with a live table.
+  worker         Run an app or a module's outputs.
+  run            Execute a script and run its outputs.
+  broker         Host the embedded broker.
+  send           Write a record to a topic.
+  tail           Print a topic's records as they come.
+  dlq            Look at dead letters, and send them back.
+  reset-offsets  Set where a group reads on.
+  explain        Print what a target would run.
+  demo           Run the fraud example with a live table.
 
   The first five minutes: `sabot demo`, or `sabot broker` in one terminal and
   `sabot tail orders`, `sabot send orders '{"id": 1}'` in two others.
@@ -73,7 +74,7 @@ def test_the_help_loads_none_of_the_heavy_packages(arguments: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_can_come_from_the_environment_and_says_so(name: str) -> None:
-    command: click.Command = import_module(f"sabot.cli.{name}").command
+    command: click.Command = import_module(f"sabot.cli.{name.replace('-', '_')}").command
     assert command.name == name
     for option in [option for part in parts(command) for option in part.params]:
         if isinstance(option, click.Option):
@@ -84,7 +85,7 @@ def test_every_option_can_come_from_the_environment_and_says_so(name: str) -> No
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_can_show_the_traceback(name: str) -> None:
-    command: click.Command = import_module(f"sabot.cli.{name}").command
+    command: click.Command = import_module(f"sabot.cli.{name.replace('-', '_')}").command
     for part in parts(command):
         assert "debug" in {option.name for option in part.params}
 

@@ -14,7 +14,7 @@ POINTS = {TopicPartition("orders", 0): CommitPoint(5, 1)}
 def test_what_is_committed_is_the_answer() -> None:
     requests = CommitRequests()
     answer = requests.ask(POINTS)
-    requests.serve(lambda points: {tp: point.offset for tp, point in points.items()})
+    requests.serve(lambda points, _within: {tp: point.offset for tp, point in points.items()})
     assert await_commit(answer, 5) == {TopicPartition("orders", 0): 5}
 
 
@@ -22,7 +22,7 @@ def test_nobody_waits_for_a_commit_that_does_not_come_back() -> None:
     requests, begun, goes_on = CommitRequests(), threading.Event(), threading.Event()
     in_hand, waiting = requests.ask(POINTS), requests.ask(POINTS)
 
-    def commit(_points: object) -> dict[TopicPartition, int]:
+    def commit(_points: object, _within: object) -> dict[TopicPartition, int]:
         begun.set()
         assert goes_on.wait(10)
         return {}
