@@ -26,6 +26,7 @@ __all__ = [
     "ClientErrors",
     "check_cluster",
     "client_errors",
+    "cluster_id",
     "open_admin",
     "open_consumer",
     "open_producer",
@@ -125,6 +126,18 @@ def check_cluster(
     if not found:
         question.ask(None)
     return found
+
+
+def cluster_id(properties: Mapping[str, Any], timeout: float) -> str:
+    """Return what a cluster calls itself, whichever of its addresses it is asked at.
+
+    Raises:
+        BrokerUnavailableError: If no broker answers in time.
+    """
+    errors = client_errors(properties)
+    client = open_admin(properties, errors)
+    described = _Question(client, timeout, time.monotonic() + timeout, errors).ask(None)
+    return str(described.cluster_id)
 
 
 @dataclass(frozen=True)

@@ -330,9 +330,10 @@ class TransactionalProducer(KafkaProducer):
     def find_refused(self, timeout: float) -> None:
         """After a `write` that was refused: mark the records that are refused alone.
 
-        They are tried in transactions that are aborted. A refusal costs half a second,
-        since the client has to ask for a new epoch; a record that is taken costs a few
-        milliseconds. What is not found within the time is found by the next cut.
+        They are tried in transactions that are aborted; each refusal ends one, and costs a
+        second one that mends the gap it left. So they are tried in groups, and only the
+        records of a refused group one by one. What is not found within the time is found
+        by the next cut.
         """
         suspects, self._suspects = self._suspects, []
         deadline = time.monotonic() + timeout

@@ -34,7 +34,7 @@ from sabot.runtime.checkpoint import Checkpoint
 from sabot.runtime.compile import DomainPlan
 from sabot.runtime.crash import crash_point
 from sabot.runtime.domain_state import DomainState
-from sabot.runtime.exactly_once import sinks_of
+from sabot.runtime.exactly_once import check_clusters, sinks_of
 from sabot.runtime.feeder import Feeder
 from sabot.runtime.lane import Lane
 from sabot.runtime.messages import Assigned, Released, Work
@@ -267,6 +267,8 @@ class Domain:
         self.producers.check(timeout)
         if self._state is not None:
             self._state.open()
+        if self._exactly_once:
+            check_clusters(self.plan, timeout)
         if self._transactions is not None:
             # Before the reader asks where to begin: what a predecessor of the same slot left
             # open is decided by then.

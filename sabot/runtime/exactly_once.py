@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from sabot.errors import ConfigurationError, PlanError
+from sabot.kafka.connect import cluster_id
 from sabot.kafka.embedded import is_embedded
 from sabot.kafka.guarantee import ProcessingGuarantee
+from sabot.kafka.properties import connection_properties
 from sabot.kafka.sink import KafkaSinkConfig
 from sabot.plan.nodes import Write
 from sabot.runtime.compile import DomainPlan
 
-__all__ = ["check_exactly_once", "guarantee_of", "sinks_of"]
+__all__ = ["check_clusters", "check_exactly_once", "guarantee_of", "sinks_of"]
 
 
 def guarantee_of(
@@ -88,6 +90,30 @@ def check_exactly_once(plan: DomainPlan) -> None:
         _check_alike(sinks[0], other)
     for sink in sinks[:1]:
         _check_acks(sink)
+
+
+def check_clusters(plan: DomainPlan, timeout: float) -> None:
+    """Make sure that addresses which are not written alike are those of one cluster.
+
+    Raises:
+        PlanError: If they are not.
+        BrokerUnavailableError: If one of them does not answer in time.
+    """
+    places: dict[frozenset[str], Any] = {}
+    for place in (*plan.sources, *sinks_of(plan)):
+        if hasattr(place, "bootstrap_servers"):
+            places.setdefault(frozenset(_addresses(place)), place)
+    if len(places) < 2:
+        return
+    found: dict[str, Any] = {}
+    for place in places.values():
+        given = place.properties if isinstance(place, KafkaSinkConfig) else place.consumer_config
+        connection = connection_properties(given)
+        name = cluster_id({**connection, "bootstrap.servers": place.bootstrap_servers}, timeout)
+        found.setdefault(name, place)
+    if len(found) > 1:
+        titles = " and ".join(f"{place.title} (cluster {name})" for name, place in found.items())
+        raise PlanError(f"exactly_once is one transaction on one cluster, and there are {titles}")
 
 
 def _check_alike(first: KafkaSinkConfig, other: KafkaSinkConfig) -> None:

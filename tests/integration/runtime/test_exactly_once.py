@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 
+from sabot.api.stream import Stream
 from sabot.app.app import App
+from sabot.plan.outputs import collecting
 from sabot.runtime.exit_codes import ExitCode
 from sabot.runtime.worker import Worker
 from tests.broker import Kafka
@@ -153,6 +155,43 @@ def test_an_agents_dead_letters_are_written_once(kafka: Kafka) -> None:
         assert run.stop() == ExitCode.OK
     assert handled == [1, 2, 3]
     assert [m.value() for m in kafka.read_all(letters)] == [b"not json", b'{"n": 2}']
+
+
+def test_two_addresses_of_one_cluster_are_one_cluster(kafka: Kafka) -> None:
+    group = kafka.unique("g")
+    source = kafka.create_topic(kafka.unique("in"), 1)
+    sink = kafka.create_topic(kafka.unique("out"), 1)
+    kafka.produce(source, [{"n": n} for n in range(10)])
+
+    def define(app: App) -> None:
+        app.stream(source, **EXACT).to_kafka(f"{app.broker},localhost:1", sink)
+
+    with hosted(define, kafka=kafka, group=group) as run:
+        run.await_committed(kafka, group, source, {0: 10})
+        assert run.stop() == ExitCode.OK
+    assert numbers(kafka.read_all(sink)) == once(10)
+
+
+def test_rows_from_memory_are_written_in_transactions_too(kafka: Kafka) -> None:
+    sink = kafka.create_topic(kafka.unique("out"), 1)
+
+    def define(app: App) -> None:
+        rows = Stream.from_pylist([{"n": n} for n in range(100)])
+        app.add(rows.to_kafka(app.broker, sink))
+
+    with collecting():
+        app = App(
+            kafka.unique("g"),
+            kafka.bootstrap,
+            processing_guarantee="exactly_once",
+            settings=quick(),
+        )
+        define(app)
+        run = RunningWorker(app.worker())
+    with run:
+        assert run.ends() == ExitCode.OK
+    assert numbers(kafka.read_all(sink)) == once(100)
+    assert in_log(kafka, sink) > 100
 
 
 def test_two_apps_do_not_fence_each_other(kafka: Kafka) -> None:
