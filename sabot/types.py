@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sabot.deferred import DeferredColumns
 
-__all__ = ["Batch", "Headers", "RawBatch", "Record", "SourceRecord", "TopicPartition"]
+__all__ = ["Batch", "Headers", "RawBatch", "Record", "SourceRecord", "Stem", "TopicPartition"]
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -31,14 +31,14 @@ class Record:
 
     Attributes:
         value: As the codec decoded it; ``None`` for a tombstone.
-        key: The key's bytes, or ``None``.
+        key: The key's bytes, or ``None``; with a ``key_codec_type``, as that decoded it.
         headers: Name and bytes, in the producer's order; names may repeat.
         topic, partition, offset: Its place in the log.
         timestamp: Milliseconds since the epoch, or ``None`` where the broker has none.
     """
 
     value: Any
-    key: bytes | None
+    key: Any
     headers: Headers
     topic: str
     partition: int
@@ -98,6 +98,18 @@ class RawBatch:
         return f"{record.topic()}[{record.partition()}]@{record.offset()}"
 
 
+class Stem(NamedTuple):
+    """Which field of the record a column stands for.
+
+    Attributes:
+        field: The field's name in the record.
+        changed: Whether a step has put other values in its place.
+    """
+
+    field: str
+    changed: bool
+
+
 class Batch:
     """Rows on their way through operators: columns plus lineage. Never changes.
 
@@ -114,9 +126,12 @@ class Batch:
         intact: Those of ``decoded`` that still hold, row by row, what the record said.
             While all are intact and present, a row's own bytes say the same as its
             columns (and perhaps lack columns that steps added).
+        stems: The fields that columns which are no longer intact stand for: those that
+            steps have renamed, or replaced by columns of the same name. A null in such a
+            column is no null in the record where that lacks the field.
     """
 
-    __slots__ = ("_columns", "decoded", "index", "intact", "origin")
+    __slots__ = ("_columns", "decoded", "index", "intact", "origin", "stems")
 
     def __init__(
         self,
@@ -125,12 +140,14 @@ class Batch:
         index: pa.Int32Array | None = None,
         decoded: tuple[str, ...] = (),
         intact: frozenset[str] = frozenset(),
+        stems: Mapping[str, Stem] | None = None,
     ) -> None:
         self._columns = columns
         self.origin = origin
         self.index = index
         self.decoded = decoded
         self.intact = intact
+        self.stems = stems or {}
 
     @property
     def columns(self) -> pa.RecordBatch:
@@ -158,17 +175,48 @@ class Batch:
 
     def append_column(self, field: str | pa.Field, array: pa.Array) -> Batch:
         """Return the same rows with one more column."""
-        return self.with_columns(self._columns.append_column(field, array), self.intact)
+        return self.with_columns(self._columns.append_column(field, array))
 
     def select(self, names: Sequence[str]) -> Batch:
         """Return the same rows with these columns only, in this order."""
-        return self.with_columns(self._columns.select(list(names)), self.intact.intersection(names))
+        return self.with_columns(self._columns.select(list(names)))
 
     def with_columns(
-        self, columns: pa.RecordBatch | DeferredColumns, intact: frozenset[str]
+        self,
+        columns: pa.RecordBatch | DeferredColumns,
+        *,
+        changed: Collection[str] = (),
+        renamed: Mapping[str, str] | None = None,
+        index: pa.Int32Array | None = None,
     ) -> Batch:
-        """Return the same rows with other columns, of which ``intact`` are as decoded."""
-        return Batch(columns, self.origin, self.index, self.decoded, intact)
+        """Return rows with other columns.
+
+        Args:
+            columns: The columns.
+            changed: Those of the old names that hold other values.
+            renamed: New names to old ones, of columns that hold the same values.
+            index: Row number to record number, where that is not what it was.
+        """
+        was = renamed or {}
+        names = columns.schema.names
+        intact = self.intact.intersection(names).difference(changed, was)
+        stems: dict[str, Stem] = {}
+        for name in names:
+            stem = None if name in intact else self.stem(was.get(name, name))
+            if stem is not None:
+                stems[name] = Stem(stem.field, stem.changed or name in changed)
+        return Batch(
+            columns,
+            self.origin,
+            self.index if index is None else index,
+            self.decoded,
+            intact,
+            stems,
+        )
+
+    def stem(self, name: str) -> Stem | None:
+        """Return the field of the record that a column stands for, if it is one's."""
+        return Stem(name, False) if name in self.intact else self.stems.get(name)
 
     def record_numbers(self) -> list[int]:
         """Return each row's number in ``origin``."""
@@ -199,7 +247,7 @@ class Batch:
         )
 
     def _with_rows(self, columns: pa.RecordBatch | DeferredColumns, index: pa.Int32Array) -> Batch:
-        return Batch(columns, self.origin, index, self.decoded, self.intact)
+        return Batch(columns, self.origin, index, self.decoded, self.intact, self.stems)
 
     def where(self, row: int) -> str:
         """Say ``topic[partition]@offset`` of one row, for messages to people."""

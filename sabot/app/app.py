@@ -125,21 +125,13 @@ class App:
         Args:
             topic: The topic to read.
             name: What logs call the agent; the function's name by default.
-            **options: As for `stream`.
+            **options: As for `stream`. With ``key_codec_type`` or ``headers_column`` an event
+                is a dict that has the key and the headers by their columns' names; a value
+                that is no document is in it as ``"value"``. With ``retry_topic`` the agent
+                takes the dead letters of its own that ``sabot dlq replay`` sends there.
         """
         if not isinstance(topic, str):
             raise ConfigurationError(f"@app.agent needs a topic's name; got {topic!r}")
-
-        if options.get("retry_topic") is not None:
-            raise ConfigurationError(
-                "an agent has no retry_topic, since it is one step; replay its dead letters "
-                "with --to-source, or write a stream"
-            )
-
-        if {"key_codec_type", "headers_column"} & options.keys():
-            raise ConfigurationError(
-                "an agent gets values alone; read keys and headers as columns of a stream"
-            )
 
         def decorate(function: Handler) -> Handler:
             if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from sabot.codecs.codec import DecodedRows, Encoded
+from sabot.types import Stem
 
 __all__ = ["DocumentCodec"]
 
@@ -25,14 +26,15 @@ class DocumentCodec(Protocol):
         ...
 
     def encode_found(
-        self, columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
+        self, columns: pa.RecordBatch, documents: Sequence[Any], stems: Mapping[str, Stem]
     ) -> Encoded:
         """Turn rows into bytes, without the fields that their documents do not have.
 
         Args:
             columns: The rows.
             documents: What each row was read from.
-            names: The columns that are as they were read. A null in any of them, and
-                within them, is left out where the document has no such field.
+            stems: The fields of the document that columns stand for. A null in any of
+                these columns, and within their objects, is left out where the document
+                has no such field; within lists too where no step has changed them.
         """
         ...

@@ -201,8 +201,8 @@ class BatchView:
         old = self._columns.schema.names
         renamed = self._columns.rename_columns(names)
         pairs = zip(old, renamed.schema.names, strict=True)
-        moved = [name for pair in pairs if pair[0] != pair[1] for name in pair]
-        return self._with(renamed, changes=moved)
+        moved = {now: was for was, now in pairs if was != now}
+        return self._view(self.batch.with_columns(renamed, renamed=moved))
 
     def cast(self, target_schema: pa.Schema, safe: bool | None = None, **kwargs: Any) -> BatchView:
         """Give the columns the types of a schema with the same names."""
@@ -312,10 +312,7 @@ class BatchView:
         return BatchView(batch, step=self._step, read=self._read)
 
     def _with(self, columns: pa.RecordBatch, changes: Sequence[str] = ()) -> BatchView:
-        intact = self.batch.intact
-        if intact:
-            intact = intact.intersection(columns.schema.names).difference(changes)
-        return self._view(self.batch.with_columns(columns, intact))
+        return self._view(self.batch.with_columns(columns, changed=changes))
 
     def _position(self, key: int | str) -> int:
         schema = self.batch.schema

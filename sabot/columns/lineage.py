@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from sabot.columns.result import one_batch, refuse
 from sabot.errors import SchemaMismatchError
-from sabot.types import Batch
+from sabot.types import Batch, Stem
 
-__all__ = ["ROW", "all_from", "by_number", "in_order", "joined", "numbered"]
+__all__ = ["ROW", "all_from", "by_number", "common_stems", "in_order", "joined", "numbered"]
 
 ROW = "__row__"
 """The column that carries row numbers through code which knows RecordBatches only."""
@@ -38,18 +38,23 @@ def by_number(batch: Batch, rows: pa.RecordBatch) -> Batch | None:
         if ends["min"] < 0 or ends["max"] >= batch.num_rows:
             return None
     before = batch.columns
-    intact = {
+    changed = {
         name
-        for name in batch.intact.intersection(rows.schema.names).intersection(before.schema.names)
-        if rows.column(name).equals(before.column(name).take(numbers))
+        for name in _stemming(batch, rows)
+        if not rows.column(name).equals(before.column(name).take(numbers))
     }
-    index = batch.index_array().take(numbers)
-    return Batch(rows, batch.origin, index, batch.decoded, frozenset(intact))
+    return batch.with_columns(rows, changed=changed, index=batch.index_array().take(numbers))
 
 
 def in_order(batch: Batch, rows: pa.RecordBatch) -> Batch:
     """Place as many rows as there were, taken to be in the same order."""
-    return batch.with_columns(rows, _same_buffers(batch, rows))
+    before = batch.columns
+    changed = {
+        name
+        for name in _stemming(batch, rows)
+        if not _is_same(before.column(name), rows.column(name))
+    }
+    return batch.with_columns(rows, changed=changed)
 
 
 def all_from(batch: Batch, rows: pa.RecordBatch) -> Batch:
@@ -58,7 +63,7 @@ def all_from(batch: Batch, rows: pa.RecordBatch) -> Batch:
         return in_order(batch, rows)
     number = pa.scalar(batch.record_number(0), pa.int32())
     index = pa.repeat(number, rows.num_rows)
-    return Batch(rows, batch.origin, index, batch.decoded)
+    return batch.with_columns(rows, changed=rows.schema.names, index=index)
 
 
 def joined(batch: Batch, parts: Sequence[Batch], step: str) -> Batch:
@@ -79,18 +84,36 @@ def joined(batch: Batch, parts: Sequence[Batch], step: str) -> Batch:
     intact = frozenset.intersection(*(part.intact for part in some))
     index = pa.concat_arrays([part.index_array() for part in some])
     same = frozenset(name for name in intact if rows.column(name).type == batch.column(name).type)
-    return Batch(rows, batch.origin, index, batch.decoded, same)
-
-
-def _same_buffers(batch: Batch, rows: pa.RecordBatch) -> frozenset[str]:
-    """Return the columns that still are as decoded, told by where their values lie."""
-    names = batch.intact.intersection(rows.schema.names)
-    before = batch.columns
-    return frozenset(
-        name
-        for name in names.intersection(before.schema.names)
-        if _is_same(before.column(name), rows.column(name))
+    return Batch(
+        rows, batch.origin, index, batch.decoded, same, common_stems(some, rows.schema.names, same)
     )
+
+
+def common_stems(
+    parts: Sequence[Batch], names: Sequence[str], intact: frozenset[str]
+) -> dict[str, Stem]:
+    """Return the fields that columns stand for in all of several parts.
+
+    Args:
+        parts: The parts.
+        names: The columns they have together.
+        intact: Those that need no word.
+    """
+    found: dict[str, Stem] = {}
+    for name in names:
+        stems = {part.stem(name) for part in parts} if name not in intact else {None}
+        fields = {stem and stem.field for stem in stems}
+        if None not in stems and len(fields) == 1:
+            changed = any(stem.changed for stem in stems if stem)
+            found[name] = Stem(fields.pop() or "", changed)
+    return found
+
+
+def _stemming(batch: Batch, rows: pa.RecordBatch) -> list[str]:
+    """Return the columns of both that stand for fields of records."""
+    before = set(batch.schema.names)
+    names = rows.schema.names
+    return [name for name in names if name in before and batch.stem(name) is not None]
 
 
 def _is_same(left: pa.Array, right: pa.Array) -> bool:

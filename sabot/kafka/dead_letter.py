@@ -10,10 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sabot.errors import DeliveryError
-from sabot.kafka.producer import KafkaProducer, Outgoing, Parcel, Undelivered
+from sabot.kafka.producer import NO_TIMESTAMP, KafkaProducer, Outgoing, Parcel, Undelivered
 from sabot.types import SourceRecord
 
-__all__ = ["DEAD_LETTER_PREFIX", "DeadLetter", "dead_letter_headers", "send_dead_letter"]
+__all__ = [
+    "DEAD_LETTER_PREFIX",
+    "DeadLetter",
+    "dead_letter_headers",
+    "dead_letter_of",
+    "send_dead_letter",
+]
 
 DEAD_LETTER_PREFIX = "sabot-"
 """All headers Sabot adds start so."""
@@ -69,6 +75,26 @@ class DeadLetter:
 def send_dead_letter(producer: KafkaProducer, topic: str, outgoing: Outgoing) -> Parcel:
     """Send a dead letter; the parcel's context can mend it where it is refused."""
     return producer.send_one(topic, outgoing, context=DeadLetter(producer, outgoing))
+
+
+def dead_letter_of(
+    record: SourceRecord,
+    *,
+    error: BaseException,
+    step: str,
+    attempt: int,
+    application: str,
+) -> Outgoing:
+    """Return a record as a dead letter: its own bytes and time, and headers that say why.
+
+    Args:
+        record, error, step, attempt, application: As for `dead_letter_headers`.
+    """
+    kind, stamp = record.timestamp()
+    headers = dead_letter_headers(
+        record, error=error, step=step, attempt=attempt, application=application
+    )
+    return Outgoing(record.value(), record.key(), stamp if kind else NO_TIMESTAMP, headers)
 
 
 def dead_letter_headers(

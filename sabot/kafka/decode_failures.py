@@ -8,11 +8,12 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sabot.codecs import Codec
 from sabot.errors import CodecError, DecodeError, DeliveryError
-from sabot.kafka.connect import check_cluster, client_errors, open_producer
-from sabot.kafka.dead_letter import dead_letter_headers
+from sabot.kafka.connect import check_cluster
+from sabot.kafka.dead_letter import DeadLetter, dead_letter_of, send_dead_letter
+from sabot.kafka.producer import KafkaProducer
 from sabot.kafka.properties import connection_properties
+from sabot.kafka.record_codecs import Pair, RecordCodecs
 
 if TYPE_CHECKING:
     from sabot.kafka.source_config import KafkaSourceConfig
@@ -23,32 +24,36 @@ __all__ = ["DecodeFailures"]
 _logger = logging.getLogger(__name__)
 
 _DELIVERY_SECONDS = 30.0
+_LONGEST_PAUSE = 30.0
 
 
 class DecodeFailures:
     """Applies a source's error policy to records its codec refuses.
 
     ``skip`` passes over them; ``fail`` raises; ``retry`` decodes again, since a schema
-    registry may answer the next time, and then raises; ``dead_letter`` sends key and value
-    as they were to the dead-letter topic and returns only when they have arrived there,
-    so nothing behind them can be committed before.
+    registry may know more the next time, and then raises; ``dead_letter`` sends key, value
+    and time as they were to the dead-letter topic and returns only when they have arrived
+    there, so nothing behind them can be committed before. A registry that does not answer
+    is nobody's fault: it is waited for, with growing pauses.
 
     Called by the source's reading thread alone, which waits meanwhile.
 
     Args:
         config: The source's settings.
-        codec: The codec that refused.
+        codecs: What decodes values and keys.
         stopped: Set when the source is closed; ends waiting.
     """
 
-    def __init__(self, config: KafkaSourceConfig, codec: Codec, stopped: threading.Event) -> None:
+    def __init__(
+        self, config: KafkaSourceConfig, codecs: RecordCodecs, stopped: threading.Event
+    ) -> None:
         self._config = config
-        self._codec = codec
+        self._codecs = codecs
         self._stopped = stopped
-        self._producer: Any = None
+        self._producer: KafkaProducer | None = None
 
-    def settle(self, record: SourceRecord, error: CodecError) -> tuple[Any] | None:
-        """Return the record's value after all, in a tuple, or ``None`` to pass over it.
+    def settle(self, record: SourceRecord, error: CodecError) -> Pair | None:
+        """Return the record's value and key after all, or ``None`` to pass over it.
 
         Raises:
             DecodeError: If the policy says so; names the record.
@@ -71,7 +76,7 @@ class DecodeFailures:
         """Let go of the producer; everything it was given has arrived already."""
         self._producer = None
 
-    def _retry(self, record: SourceRecord, error: CodecError) -> tuple[Any]:
+    def _retry(self, record: SourceRecord, error: CodecError) -> Pair:
         wait = self._config.retry_backoff_seconds
         attempts = 1
         for _ in range(self._config.max_retry_attempts):
@@ -79,10 +84,10 @@ class DecodeFailures:
                 break
             wait *= 2
             attempts += 1
-            again = self._codec.decode_rows([record.value()])
-            if not again.failures:
-                return (again.rows[0],)
-            error = again.failures[0].error
+            (again,) = self._decoded([record], [record.value()])
+            if not isinstance(again, CodecError):
+                return again
+            error = again
         raise self._located(record, error, attempts=attempts)
 
     def _located(self, record: SourceRecord, error: CodecError, *, attempts: int) -> DecodeError:
@@ -96,55 +101,70 @@ class DecodeFailures:
 
     def _dead_letter(self, record: SourceRecord, error: CodecError) -> None:
         topic = cast("str", self._config.dead_letter_topic)
-        reports: list[str | None] = []
-        headers = dead_letter_headers(
-            record, error=error, step="decode", attempt=1, application=self._config.group_id
-        )
+        where = f"{record.topic()}[{record.partition()}]@{record.offset()}"
         if self._producer is None:
             self._producer = self._open(topic)
-        self._producer.produce(
-            topic,
-            record.value(),
-            record.key(),
-            headers=cast("Any", headers),
-            on_delivery=lambda failed, _: reports.append(failed and failed.str()),
+        letter = dead_letter_of(
+            record, error=error, step="decode", attempt=1, application=self._config.group_id
         )
-        self._producer.flush(_DELIVERY_SECONDS)
-        if reports != [None]:
-            reason = reports[0] if reports else f"no answer in {_DELIVERY_SECONDS:g} s"
+        try:
+            parcel = send_dead_letter(self._producer, topic, letter)
+            settled = self._producer.wait([parcel], _DELIVERY_SECONDS)
+            if parcel.refused:
+                cast("DeadLetter", parcel.context).mend(parcel, _DELIVERY_SECONDS)
+        except DeliveryError as refusal:
+            raise DeliveryError(f"{where} cannot be decoded, and {refusal}") from error
+        if not settled:
             raise DeliveryError(
-                f"{record.topic()}[{record.partition()}]@{record.offset()} cannot be decoded, and "
-                f"dead-letter topic {topic!r} did not take it: {reason}"
+                f"{where} cannot be decoded, and dead-letter topic {topic!r} did not take it: no "
+                f"answer in {_DELIVERY_SECONDS:g} s"
             ) from error
 
-    def _open(self, topic: str) -> Any:
+    def _open(self, topic: str) -> KafkaProducer:
         properties = connection_properties(self._config.client_properties())
-        errors = client_errors(properties)
-        producer = open_producer({**properties, "enable.idempotence": True}, errors)
+        producer = KafkaProducer({**properties, "enable.idempotence": True})
         timeout = self._config.connect_timeout_seconds
-        check_cluster(producer, [topic], timeout=timeout, errors=errors)
+        check_cluster(producer.client, [topic], timeout=timeout, errors=producer.errors)
         return producer
 
     def decode(self, records: Sequence[SourceRecord], values: Sequence[bytes | None]) -> list[Any]:
         """Decode a batch; records that are passed over are left out.
 
         Returns:
-            Pairs of record and value, in order. Where a record ends the source, the last
-            element is that exception instead.
+            Triples of record, value and key, in order. Where a record ends the source, the
+            last element is that exception instead.
         """
-        decoded = self._codec.decode_rows(values)
-        failures = {failure.index: failure.error for failure in decoded.failures}
-        rows = iter(decoded.rows)
-        pairs: list[Any] = []
-        for number, record in enumerate(records):
-            if number not in failures:
-                pairs.append((record, next(rows)))
-                continue
+        found: list[Any] = []
+        try:
+            decoded = self._decoded(records, values)
+        except CodecError as error:
+            return [error]
+        for record, outcome in zip(records, decoded, strict=True):
             try:
-                value = self.settle(record, failures[number])
-            except (DecodeError, DeliveryError, OSError) as error:
-                pairs.append(error)
+                pair = self.settle(record, outcome) if isinstance(outcome, CodecError) else outcome
+            except (CodecError, DeliveryError, OSError) as error:
+                found.append(error)
                 break
-            if value is not None:
-                pairs.append((record, value[0]))
-        return pairs
+            if pair is not None:
+                found.append((record, *pair))
+        return found
+
+    def _decoded(
+        self, records: Sequence[SourceRecord], values: Sequence[bytes | None]
+    ) -> list[Pair | CodecError]:
+        """Decode, waiting for as long as what it takes does not answer.
+
+        Raises:
+            CodecError: If it does not answer and the source was closed, or refuses.
+        """
+        wait = self._config.retry_backoff_seconds
+        while True:
+            try:
+                return self._codecs.decode(records, values)
+            except CodecError as error:
+                if not error.retriable:
+                    raise
+                _logger.warning("%s; tried again in %g s", error, wait)
+                if self._stopped.wait(wait * random.uniform(0.8, 1.2)):  # noqa: S311 - a jitter
+                    raise
+            wait = min(max(wait, 0.1) * 2, _LONGEST_PAUSE)

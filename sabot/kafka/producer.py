@@ -26,12 +26,13 @@ from sabot.types import Headers
 if TYPE_CHECKING:
     import confluent_kafka
 
-__all__ = ["KafkaProducer", "Outgoing", "Parcel", "Undelivered"]
+__all__ = ["NO_TIMESTAMP", "KafkaProducer", "Outgoing", "Parcel", "Undelivered"]
 
 _ROW_FAULTS = frozenset({"INVALID_TIMESTAMP", "INVALID_RECORD", "MSG_SIZE_TOO_LARGE"})
 """Refusals that one record earns; the client fails its whole batch for them."""
 
 NO_TIMESTAMP = 0
+"""What stands for no time: the broker's or the client's clock says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from typing import Any
 from sabot.codecs import Codec, create_codec
 from sabot.errors import ConfigurationError
 
-__all__ = ["RecordColumns"]
+__all__ = ["DEFAULT_KEY_COLUMN", "RecordColumns"]
+
+DEFAULT_KEY_COLUMN = "key"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +33,7 @@ class RecordColumns:
 
     key_codec_type: str | Codec | None = None
     key_codec_options: Mapping[str, Any] | None = None
-    key_column: str = "key"
+    key_column: str = DEFAULT_KEY_COLUMN
     headers_column: str | None = None
 
     def __post_init__(self) -> None:

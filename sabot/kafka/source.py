@@ -15,6 +15,8 @@ from typing import Self
 from sabot.errors import ConfigurationError
 from sabot.kafka.decode_failures import DecodeFailures
 from sabot.kafka.reader import KafkaReader, ReaderSettings
+from sabot.kafka.record_codecs import RecordCodecs
+from sabot.kafka.record_columns import DEFAULT_KEY_COLUMN
 from sabot.kafka.source_buffer import ReadBatch, SourceBuffer
 from sabot.kafka.source_config import KafkaSourceConfig
 from sabot.types import Record
@@ -30,6 +32,9 @@ _LEAVE_SECONDS = 30.0
 class KafkaSource:
     """Reads one topic as a member of a group.
 
+    Its records carry the headers, and the key: its bytes, or with a ``key_codec_type`` what
+    that makes of them.
+
     A record counts as finished when the next one is asked for, so the one in hand when a
     loop is left, or when the process dies, is read again. With ``enable_auto_commit``
     finished records are committed every ``auto_commit_interval_ms``, when partitions move
@@ -42,8 +47,8 @@ class KafkaSource:
         config: What to read and how.
 
     Raises:
-        ConfigurationError: If it has a ``retry_topic``, a ``key_codec_type`` or a
-            ``headers_column``, which are for streams.
+        ConfigurationError: If it has a ``retry_topic``, a ``headers_column`` or a name for
+            the key's column, which are for streams: a record has ``key`` and ``headers``.
 
     Example:
         A loop that ends with the first bad order, which is then read again next time::
@@ -59,10 +64,11 @@ class KafkaSource:
                 "a KafkaSource has no retry_topic, since it has no steps; replay its dead letters "
                 "with --to-source, or read a stream"
             )
-        if config.record_columns().names:
+        if config.headers_column is not None or config.key_column != DEFAULT_KEY_COLUMN:
+            name = "headers_column" if config.headers_column is not None else "key_column"
             raise ConfigurationError(
-                "a KafkaSource has no columns: its records have the key's bytes and the headers; "
-                "leave key_codec_type and headers_column out"
+                f"a KafkaSource has no columns, so leave {name} out: each of its records has "
+                "record.headers, and record.key as key_codec_type decodes it"
             )
         self.config = config
         self._stream: weakref.ref[RecordStream] | None = None
@@ -219,7 +225,8 @@ class RecordStream:
             return self._buffer
         config = self._config
         stopped = threading.Event()
-        failures = DecodeFailures(config, config.create_codec(), stopped)
+        keys = config.record_columns().create_key_codec(config.topic)
+        failures = DecodeFailures(config, RecordCodecs(config.create_codec(), keys), stopped)
         buffer = SourceBuffer(config, failures, _logger)
         settings = ReaderSettings(
             properties=config.client_properties(),

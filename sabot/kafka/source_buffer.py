@@ -102,9 +102,9 @@ class SourceBuffer:
 
     def arrived(self, batch: RawBatch) -> None:
         """Decode a batch and put it into the buffer."""
-        pairs = self._failures.decode(batch.records, batch.values)
-        error = pairs.pop() if pairs and isinstance(pairs[-1], BaseException) else None
-        records = [_record(read, value) for read, value in pairs]
+        decoded = self._failures.decode(batch.records, batch.values)
+        error = decoded.pop() if decoded and isinstance(decoded[-1], BaseException) else None
+        records = [_record(read, value, key) for read, value, key in decoded]
         with self._room:
             epochs = {tp: self._epochs[tp] for tp in batch.epochs if tp in self._epochs}
             moved = {} if error is not None else dict(batch.next_offsets)
@@ -360,11 +360,11 @@ def _lost(record: Record) -> PartitionLostError:
     )
 
 
-def _record(read: Any, value: Any) -> Record:
+def _record(read: Any, value: Any, key: Any) -> Record:
     kind, milliseconds = read.timestamp()
     return Record(
         value,
-        read.key(),
+        key,
         read.headers() or (),
         read.topic(),
         read.partition(),

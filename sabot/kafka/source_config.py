@@ -11,7 +11,7 @@ from sabot.codecs import Codec, create_codec
 from sabot.errors import ConfigurationError, nearest
 from sabot.kafka.embedded import is_embedded, resolve_bootstrap
 from sabot.kafka.properties import check_properties, consumer_properties
-from sabot.kafka.record_columns import RecordColumns
+from sabot.kafka.record_columns import DEFAULT_KEY_COLUMN, RecordColumns
 
 __all__ = ["DEFAULT_BATCH_SIZE", "ErrorPolicy", "KafkaSourceConfig"]
 
@@ -148,7 +148,7 @@ class KafkaSourceConfig:
     retry_topic: str | None = None
     key_codec_type: str | Codec | None = None
     key_codec_options: Mapping[str, Any] | None = None
-    key_column: str = "key"
+    key_column: str = DEFAULT_KEY_COLUMN
     headers_column: str | None = None
 
     def __post_init__(self) -> None:

@@ -41,5 +41,5 @@ class RenameOperator:
         for column in new:
             if new.count(column) > 1:
                 raise PlanError(f"step {self.name!r} gives two columns the name {column!r}")
-        kept = {was for was, now in zip(old, new, strict=True) if was == now}
-        return batch.with_columns(batch.columns.rename_columns(new), batch.intact & kept)
+        renamed = {now: was for was, now in zip(old, new, strict=True) if was != now}
+        return batch.with_columns(batch.columns.rename_columns(new), renamed=renamed)

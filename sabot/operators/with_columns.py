@@ -57,7 +57,7 @@ class WithColumnsOperator:
                 if position < 0
                 else columns.set_column(position, column, array)
             )
-        return batch.with_columns(columns, batch.intact.difference(self._columns))
+        return batch.with_columns(columns, changed=self._columns)
 
     def _constant(self, value: Any) -> Callable[[Batch], pa.Array]:
         def values(batch: Batch) -> pa.Array:

@@ -16,18 +16,18 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
 
 from sabot.actors import Actor
-from sabot.codecs import Codec
 from sabot.errors import ActorStoppedError, InternalError, PlanError
 from sabot.kafka.dead_letter import send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
-from sabot.plan.nodes import AgentNode
+from sabot.plan.nodes import AgentNode, Terminal
 from sabot.runtime.events import EventStream, Feed
 from sabot.runtime.faults import RowFault, TransientFaultError, fatal
 from sabot.runtime.flow import ScanStep
 from sabot.runtime.messages import Assigned, Cut, CutReport, Released, Resend, Work
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
 from sabot.runtime.progress import Progress
+from sabot.runtime.replays import meant_for
 from sabot.runtime.userloop import UserLoop
 from sabot.types import RawBatch, TopicPartition
 
@@ -42,40 +42,44 @@ class AgentActor(Actor):
     Args:
         name: Its name.
         node: The agent's node: the handler.
-        scan: The source, with codec and policy.
+        scans: The source with codec and policy, and the one of its retry topic, if any.
         owns: Whether records read under an assignment may still be handed out.
         dead_letters: The producer and topic for dead letters.
         application: What dead letters name.
         loop: Where the handler runs.
+        neighbours: What else may read the same retry topic: those records are not for it.
     """
 
     def __init__(
         self,
         name: str,
         node: AgentNode,
-        scan: ScanStep,
+        scans: Sequence[ScanStep],
         *,
         owns: Callable[[TopicPartition, int], bool],
         dead_letters: Callable[[ErrorPolicy], tuple[KafkaProducer, str]],
         application: str,
         loop: UserLoop,
+        neighbours: Sequence[Terminal] = (),
     ) -> None:
-        if scan.codec is None:
+        if any(scan.codec is None or scan.topic is None for scan in scans):
             raise PlanError(f"agent {name!r} needs a source of records")
         self.name = name
         self.kind = "agent"
         self.on_finished: Callable[[], None] = lambda: None
         self.answers_itself = True
         self.held: frozenset[TopicPartition] = frozenset()
-        self.topics = frozenset({scan.topic} if scan.topic else ())
-        self.batch_size = int(getattr(scan.node.source, "batch_size", 1000))
+        self.topics = frozenset(scan.topic for scan in scans if scan.topic is not None)
+        self.batch_size = min(int(getattr(s.node.source, "batch_size", 1000)) for s in scans)
         self.records_in = 0
         self.records_out: dict[str, int] = {}
         self.skipped_count = 0
         self.dead_letter_count = 0
         self._node = node
-        self._scan = scan
-        self._codec: Codec = scan.codec
+        self._scans = {scan.topic: scan for scan in scans}
+        # A retry topic is read under the policy of the topic it belongs to.
+        self._policy = scans[0].policy
+        self._meant_for = meant_for(node, neighbours)
         self._owns = owns
         self._dead_letters = dead_letters
         self._application = application
@@ -85,6 +89,7 @@ class AgentActor(Actor):
         self._outstanding: list[Parcel] = []
         self._stream: EventStream | None = None
         self._handler: asyncio.Task[None] | None = None
+        self._given: RawBatch | None = None
         self._raw: RawBatch | None = None
         self._numbers: Sequence[int] = ()
         self._feed: Feed | None = None
@@ -101,8 +106,8 @@ class AgentActor(Actor):
     def receive(self, message: Work) -> None:
         """Hand out the events of a raw batch and wait until all are finished."""
         raw = message.raw
-        if raw is not self._raw:
-            self._take(raw)
+        if raw is not self._given:
+            self._take(raw, self._scans[message.topic])
         if self._feed is not None:
             self._give(self._feed)
             self._await(self._feed)
@@ -165,17 +170,15 @@ class AgentActor(Actor):
 
     # --- a batch --------------------------------------------------------------------
 
-    def _take(self, raw: RawBatch) -> None:
-        decoded = self._codec.decode_rows(raw.values)
-        bad: dict[int, Exception] = {f.index: f.error for f in decoded.failures}
+    def _take(self, given: RawBatch, scan: ScanStep) -> None:
+        raw = self._meant_for(given) if getattr(scan.node.source, "is_retry", False) else given
+        rows, numbers, bad = _decode(raw, scan)
         with self._lock:
             ahead = dict(self._progress.ahead)
-        numbers = [number for number in range(len(raw.values)) if number not in bad]
         self._judge_undecodable(raw, bad)
-        rows = decoded.rows
         self.records_in += len(numbers)
         with self._lock:
-            self._raw, self._numbers, self._counted = raw, numbers, 0
+            self._given, self._raw, self._numbers, self._counted = given, raw, numbers, 0
             self._attempts, self._dropped = {}, {}
             self._feed = Feed(rows, self._skip(raw, numbers, ahead))
 
@@ -204,10 +207,10 @@ class AgentActor(Actor):
             ProcessingError: If it says to fail. Nothing of the batch is handed out then:
                 an event behind the bad record must not be handled before it.
         """
-        policy = self._scan.policy
+        policy = self._policy
         verdict = policy.verdict(Stage.DECODE)
         for number, error in sorted(bad.items()):
-            fault = RowFault(raw, number, Stage.DECODE, self._scan.node.name, error)
+            fault = RowFault(raw, number, Stage.DECODE, self.name, error)
             if verdict is Verdict.SKIP:
                 self._skipped(fault)
             elif verdict is Verdict.DEAD_LETTER:
@@ -291,7 +294,7 @@ class AgentActor(Actor):
             raise error
         assert self._raw is not None
         event = feed.taken - 1
-        policy = self._scan.policy
+        policy = self._policy
         fault = RowFault(self._raw, self._numbers[event], Stage.PROCESS, self.name, error)
         if is_transient_cause(error, policy):
             raise TransientFaultError(
@@ -327,7 +330,7 @@ class AgentActor(Actor):
                 self._progress.advance(tp, raw.epochs[tp], offset)
                 if self._progress.ahead.get(tp, offset + 1) <= offset:
                     del self._progress.ahead[tp]
-            self._raw, self._feed, self._numbers = None, None, ()
+            self._given, self._raw, self._feed, self._numbers = None, None, None, ()
         self.on_finished()
 
     def _count_finished(self) -> None:
@@ -346,7 +349,7 @@ class AgentActor(Actor):
 
     def _skipped(self, fault: RowFault) -> None:
         self.skipped_count += 1
-        if self.skipped_count == 1 or random.random() < self._scan.policy.sample_rate:
+        if self.skipped_count == 1 or random.random() < self._policy.sample_rate:
             self._log.warning(
                 "record skipped",
                 where=fault.where,
@@ -356,8 +359,22 @@ class AgentActor(Actor):
             )
 
     def _dead_letter(self, fault: RowFault, attempt: int) -> None:
-        producer, topic = self._dead_letters(self._scan.policy)
+        producer, topic = self._dead_letters(self._policy)
         outgoing = fault.as_letter(attempt, self._application)
         with self._lock:
             self._outstanding.append(send_dead_letter(producer, topic, outgoing))
         self.dead_letter_count += 1
+
+
+def _decode(raw: RawBatch, scan: ScanStep) -> tuple[Sequence[Any], list[int], dict[int, Exception]]:
+    """Return the events, the numbers of their records, and why the others are none."""
+    assert scan.codec is not None
+    decoded = scan.codec.decode_rows(raw.values)
+    bad: dict[int, Exception] = {failure.index: failure.error for failure in decoded.failures}
+    numbers = [number for number in range(len(raw.values)) if number not in bad]
+    rows = decoded.rows
+    if scan.incoming is not None:
+        rows, errors = scan.incoming.attach_rows([raw.records[n] for n in numbers], rows)
+        bad |= {numbers[place]: error for place, error in errors.items()}
+        numbers = [number for number in numbers if number not in bad]
+    return rows, numbers, bad

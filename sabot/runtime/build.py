@@ -55,6 +55,7 @@ def build_flow(
     effects: Effects,
     writer: Callable[[Write], Writer],
     schemas: SchemaTopic | None = None,
+    neighbours: Sequence[Terminal] = (),
 ) -> Flow:
     """Return the flow that ends in these nodes."""
     steps: dict[int, Node] = {}
@@ -79,7 +80,7 @@ def build_flow(
                 function=end.function if isinstance(end, ForEach) else None,
             )
         )
-    return Flow(list(scans.values()), operators, branches, effects)
+    return Flow(list(scans.values()), operators, branches, effects, neighbours)
 
 
 def build_actor(
@@ -91,6 +92,7 @@ def build_actor(
     application: str,
     loop: UserLoop,
     schemas: SchemaTopic | None = None,
+    neighbours: Sequence[Terminal] = (),
 ) -> PipelineActor | AgentActor:
     """Return the actor of a pipeline; its sinks' producers are made on the way.
 
@@ -102,6 +104,7 @@ def build_actor(
         application: What dead letters name.
         loop: Where an agent's handler runs.
         schemas: Where inferred schemas are remembered. An agent infers none.
+        neighbours: The ends of all pipelines of the group, which share its retry topics.
     """
     letters: dict[int, tuple[KafkaProducer, str]] = {}
     for scan in plan.scans:
@@ -118,11 +121,12 @@ def build_actor(
         return AgentActor(
             plan.name,
             agent,
-            scan_step(plan.scans[0]),
+            [scan_step(scan) for scan in plan.scans],
             owns=owns,
             dead_letters=dead_letters,
             application=application,
             loop=loop,
+            neighbours=neighbours,
         )
 
     def writer(node: Write) -> Writer:
@@ -130,10 +134,11 @@ def build_actor(
             raise PlanError(f"{node.name!r} writes to {node.sink.title}, which no worker can")
         return Writer(node.sink, producers.of(node.sink), node.name)
 
+    ends = [output.node for output in plan.outputs]
     sizes = [getattr(scan.source, "batch_size", 1000) for scan in plan.scans]
     return PipelineActor(
         plan.name,
-        lambda actor: build_flow([output.node for output in plan.outputs], actor, writer, schemas),
+        lambda actor: build_flow(ends, actor, writer, schemas, neighbours),
         owns=owns,
         may_finish=may_finish,
         dead_letters=dead_letters,

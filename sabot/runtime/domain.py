@@ -147,6 +147,7 @@ class Domain:
 
     def _make_lanes(self, loop: UserLoop) -> list[Lane]:
         lanes: list[Lane] = []
+        ends = [output.node for plan in self.plan.pipelines for output in plan.outputs]
         for plan in self.plan.pipelines:
             actor = build_actor(
                 plan,
@@ -156,6 +157,7 @@ class Domain:
                 application=self._application,
                 loop=loop,
                 schemas=self._schemas,
+                neighbours=ends,
             )
             actor.on_finished = self._finished.set
             mailbox = Mailbox(max(4 * actor.batch_size, 2000), _MAILBOX_BYTES)

@@ -13,9 +13,10 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from sabot.columns.lineage import common_stems
 from sabot.errors import FunctionResultError, InternalError, PlanError, ProcessingError
-from sabot.kafka.dead_letter import dead_letter_headers
-from sabot.kafka.producer import NO_TIMESTAMP, Outgoing
+from sabot.kafka.dead_letter import dead_letter_of
+from sabot.kafka.producer import Outgoing
 from sabot.operators.base import Operator
 from sabot.runtime.policy import ErrorPolicy, Stage, is_transient_cause
 from sabot.types import Batch, RawBatch, TopicPartition
@@ -81,12 +82,13 @@ class RowFault:
 
     def as_letter(self, attempt: int, application: str) -> Outgoing:
         """Return the record as a dead letter: its own bytes, and headers that say why."""
-        record = self.origin.records[self.number]
-        kind, stamp = record.timestamp()
-        headers = dead_letter_headers(
-            record, error=self.error, step=self.step, attempt=attempt, application=application
+        return dead_letter_of(
+            self.origin.records[self.number],
+            error=self.error,
+            step=self.step,
+            attempt=attempt,
+            application=application,
         )
-        return Outgoing(record.value(), record.key(), stamp if kind else NO_TIMESTAMP, headers)
 
     def as_error(self) -> ProcessingError:
         """Return the error that names the record, its key and the cause."""
@@ -254,7 +256,9 @@ def concat(parts: Sequence[Batch], like: Batch) -> Batch:
     first = parts[0]
     intact = first.intact.intersection(*(part.intact for part in parts))
     index = rows.column(number)
-    return Batch(rows.remove_column(number), like.origin, index, first.decoded, intact)
+    rows = rows.remove_column(number)
+    stems = common_stems(parts, rows.schema.names, intact)
+    return Batch(rows, like.origin, index, first.decoded, intact, stems)
 
 
 def _numbered(part: Batch) -> pa.RecordBatch:

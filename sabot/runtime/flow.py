@@ -24,6 +24,7 @@ from sabot.runtime.breaker import Breaker
 from sabot.runtime.faults import RowFault, fatal, partition_of, run_step
 from sabot.runtime.in_hand import InHand, Memo
 from sabot.runtime.incoming import Incoming
+from sabot.runtime.lettered import Lettered
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
 from sabot.runtime.progress import Held, Progress, only_rows
 from sabot.runtime.replays import meant_for
@@ -115,6 +116,7 @@ class Flow:
         operators: The operator of each step node, by the node's identity.
         branches: The ends, in the order they were defined.
         effects: What happens to the world.
+        neighbours: The ends of other flows that may read the same retry topics.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class Flow:
         operators: Mapping[int, Operator],
         branches: Sequence[Branch],
         effects: Effects,
+        neighbours: Sequence[Terminal] = (),
     ) -> None:
         self.scans = scans
         self.branches = branches
@@ -133,8 +136,10 @@ class Flow:
             scan.topic for scan in scans if getattr(scan.node.source, "is_retry", False)
         }
         ends = [branch.node for branch in branches]
-        self._meant_for = [meant_for(end, ends) for end in ends] if self._retry_topics else []
+        rivals = [*ends, *neighbours]
+        self._meant_for = [meant_for(end, rivals) for end in ends] if self._retry_topics else []
         self._breaker = Breaker()
+        self._lettered = Lettered()
         self._exhausted: dict[tuple[TopicPartition | None, int], int] = {}
 
     def receive(
@@ -166,6 +171,7 @@ class Flow:
             failures += self._run(branch, part, topic, memo)
             hand.finished.add(number)
         self._in_hand = None
+        self._lettered.forget_but(self.held_partitions())
         if failures:
             raise fatal(failures[0])
 
@@ -179,6 +185,7 @@ class Flow:
                     self._retry(branch, tp, held, now)
                 if tp in branch.progress.held:
                     upcoming.append(branch.progress.held[tp].due - now)
+        self._lettered.forget_but(self.held_partitions())
         return max(0.0, min(upcoming)) if upcoming else None
 
     def held_partitions(self) -> frozenset[TopicPartition]:
@@ -212,7 +219,7 @@ class Flow:
             return self._call_each(branch, batch, policy)
         assert branch.writer is not None
         prepared = branch.writer.prepare(batch, passage.scan.codec)
-        stops = self._judge(prepared.faults, policy)
+        stops = self._judge(prepared.faults, policy, branch)
         if stops:
             # What waits behind a row that cannot be written must not leave before it.
             bad = {fault.number for fault in prepared.faults}
@@ -245,7 +252,7 @@ class Flow:
                     error,
                     is_transient_cause(error, policy),
                 )
-                merge(stops, self._judge([fault], policy))
+                merge(stops, self._judge([fault], policy, branch))
         self._effects.sent(branch, None, done)
         return stops
 
@@ -367,7 +374,7 @@ class Flow:
         if scan.incoming is not None:
             batch, undecoded = scan.incoming.attach(batch)
             faults = sorted(faults + undecoded, key=lambda fault: fault.number)
-        stops = self._judge(faults, scan.policy)
+        stops = self._judge(faults, scan.policy, scan)
         return _Passage(before(batch, stops), scan, stops)
 
     def _step(self, operator: Operator, passage: _Passage) -> _Passage:
@@ -379,13 +386,13 @@ class Flow:
         if not faults:
             return _Passage(batch, passage.scan, passage.stops)
         stops = dict(passage.stops)
-        merge(stops, self._judge(faults, policy))
+        merge(stops, self._judge(faults, policy, operator))
         return _Passage(before(batch, stops), passage.scan, stops)
 
     def _judge(
-        self, faults: Sequence[RowFault], policy: ErrorPolicy
+        self, faults: Sequence[RowFault], policy: ErrorPolicy, place: object
     ) -> dict[TopicPartition | None, RowFault]:
-        """Apply the policy to failed rows; return those that withhold what is behind.
+        """Apply the policy to rows that failed at a place; return what withholds others.
 
         A failure behind another one that withholds it is not judged now: it will come up
         again when its turn comes.
@@ -401,6 +408,8 @@ class Flow:
         for fault, verdict in passing:
             stop = stops.get(fault.partition)
             if stop is not None and fault.offset > stop.offset:
+                continue
+            if verdict is Verdict.DEAD_LETTER and not self._lettered.is_first(fault, place):
                 continue
             if self._breaker.failed(fault.step, time.monotonic()):
                 raise _all_fail(fault, policy)

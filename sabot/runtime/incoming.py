@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,12 +12,15 @@ from sabot.errors import PlanError
 from sabot.kafka.record_columns import RecordColumns
 from sabot.runtime.faults import RowFault
 from sabot.runtime.policy import Stage
-from sabot.types import Batch
+from sabot.types import Batch, SourceRecord
 
 __all__ = ["HEADERS", "Incoming"]
 
 HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
 """The type of a column of headers: all of them, in the producer's order."""
+
+_BARE = "value"
+"""What a value that is no document is called beside a key or headers."""
 
 
 class Incoming:
@@ -39,12 +43,7 @@ class Incoming:
         Raises:
             PlanError: If the value has a column of that name.
         """
-        for name in self._columns.names:
-            if name in batch.schema.names:
-                raise PlanError(
-                    f"{self._step!r} adds the column {name!r}, but the value has one of that name; "
-                    "give key_column or headers_column another"
-                )
+        self._refuse_taken(batch.schema.names)
         faults: list[RowFault] = []
         if self._codec is not None:
             batch, faults = self._with_key(batch, self._codec)
@@ -53,6 +52,52 @@ class Incoming:
             headers = [records[number].headers() or [] for number in batch.record_numbers()]
             batch = batch.append_column(self._columns.headers_column, pa.array(headers, HEADERS))
         return batch, faults
+
+    def attach_rows(
+        self, records: Sequence[SourceRecord], rows: Sequence[Any]
+    ) -> tuple[list[dict[str, Any]], dict[int, Exception]]:
+        """Return Python values with what is asked for, and the errors of keys by number.
+
+        It comes into the document by the names of the columns; a value that is none, such
+        as a text or a tombstone's ``None``, becomes ``{"value": ...}`` first.
+
+        Args:
+            records: The records.
+            rows: Their decoded values, one for each.
+
+        Raises:
+            PlanError: If a value has something of that name.
+        """
+        errors: dict[int, Exception] = {}
+        keys: list[Any] = []
+        if self._codec is not None:
+            decoded = self._codec.decode_rows([record.key() for record in records])
+            errors = {failure.index: failure.error for failure in decoded.failures}
+            good = iter(decoded.rows)
+            keys = [None if n in errors else next(good) for n in range(len(records))]
+        made: list[dict[str, Any]] = []
+        for number, row in enumerate(rows):
+            if number in errors:
+                continue
+            event = dict(row) if isinstance(row, dict) else {_BARE: row}
+            self._refuse_taken(event)
+            if self._codec is not None:
+                event[self._columns.key_column] = keys[number]
+            if self._columns.headers_column is not None:
+                headers = records[number].headers() or ()
+                event[self._columns.headers_column] = [
+                    {"name": name, "value": value} for name, value in headers
+                ]
+            made.append(event)
+        return made, errors
+
+    def _refuse_taken(self, names: Container[str]) -> None:
+        for name in self._columns.names:
+            if name in names:
+                raise PlanError(
+                    f"{self._step!r} adds the column {name!r}, but the value has one of that name; "
+                    "give key_column or headers_column another"
+                )
 
     def _with_key(self, batch: Batch, codec: Codec) -> tuple[Batch, list[RowFault]]:
         records, numbers = batch.origin.records, batch.record_numbers()

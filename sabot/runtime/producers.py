@@ -7,6 +7,7 @@ from typing import Any
 
 from sabot.kafka.connect import check_cluster
 from sabot.kafka.producer import KafkaProducer
+from sabot.kafka.properties import connection_properties
 from sabot.kafka.sink import KafkaSinkConfig, client_properties
 from sabot.runtime.policy import ErrorPolicy
 
@@ -35,7 +36,14 @@ class Producers:
         """Return the producer for a source's dead letters, where it has any."""
         if policy.dead_letter_topic is None:
             return None
-        return self.of(KafkaSinkConfig(source.bootstrap_servers, policy.dead_letter_topic))
+        return self.of(
+            KafkaSinkConfig(
+                source.bootstrap_servers,
+                policy.dead_letter_topic,
+                # Who may read the cluster by credentials of his own writes there by them, too.
+                properties=connection_properties(source.consumer_config),
+            )
+        )
 
     def all(self) -> Sequence[KafkaProducer]:
         """Return those in use."""

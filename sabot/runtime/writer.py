@@ -41,8 +41,8 @@ class Writer:
 
     A row that no step changed is written with the bytes it came in; one to which steps
     only added columns gets those added to its bytes; any other is encoded anew. Where both
-    formats are documents, a field that was missing stays missing as long as no step has
-    changed or renamed its column.
+    formats are documents, a field that was missing stays missing, under another name too; a
+    null that a step made is written, except in the place of a field that was missing.
 
     Args:
         config: The sink.
@@ -146,7 +146,8 @@ class Writer:
             and isinstance(source_codec, DocumentCodec)
             and isinstance(sink_codec, DocumentCodec)
         ):
-            read = [name for name in columns.schema.names if name in batch.intact]
+            stems = {name: batch.stem(name) for name in columns.schema.names}
+            read = {name: stem for name, stem in stems.items() if stem is not None}
             if any(_may_lack(columns.column(name)) for name in read):
                 found = source_codec.decode_rows(_values(batch))
                 if not found.failures:

@@ -50,7 +50,7 @@ def test_rows_that_never_were_records_are_called_by_number() -> None:
 
 def test_other_columns_are_the_same_rows() -> None:
     batch = abc().filter(pa.array([False, True, False, True]))
-    other = batch.with_columns(pa.record_batch({"x": [1, 2]}), frozenset())
+    other = batch.with_columns(pa.record_batch({"x": [1, 2]}))
     assert (other.record_numbers(), other.intact) == ([1, 3], frozenset())
     assert (other.origin, other.decoded) == (batch.origin, ("n",))
 
@@ -79,6 +79,6 @@ def test_rows_without_columns_can_be_filtered_taken_and_sliced() -> None:
 
 
 def test_rows_whose_columns_are_all_dropped_stay() -> None:
-    batch = abc().with_columns(abc().columns.select([]), frozenset())
+    batch = abc().with_columns(abc().columns.select([]))
     assert batch.num_rows == 4
     assert batch.filter(pa.array([True, False, True, False])).record_numbers() == [0, 2]

@@ -1,4 +1,4 @@
-"""Finding what is bad in a batch by halves, where only the batch can be tried."""
+"""Finding what is bad in a batch, where only whole stretches of it can be tried."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ def halves(
 ) -> tuple[list[T], list[tuple[int, Exception]]]:
     """Return what was made of good stretches, and the bad items with their errors.
 
-    A batch without a bad item is tried once; one bad item costs about two batches.
+    A batch without a bad item is tried once. In a stretch that fails the first bad item is
+    found by halves; the next stretch is as long as bad items have been apart so far, and
+    twice as long after each one that is good. So a bad item costs about as many tries as
+    its distance from the last one has binary digits, of stretches no longer than that.
 
     Args:
         attempt: Makes something of the items from one number to another; raises one of
-            `REFUSALS` if any of them is bad.
+            `REFUSALS` if any of them is bad. An item is bad only if it fails alone.
         count: How many items there are.
 
     Example:
@@ -38,15 +41,44 @@ def halves(
     """
     made: list[T] = []
     bad: list[tuple[int, Exception]] = []
-    pending = [(0, count)] if count else []
-    while pending:
-        first, last = pending.pop()
+    first, size = 0, count
+    while first < count:
+        last = min(first + size, count)
         try:
             made.append(attempt(first, last))
         except REFUSALS as error:
-            if last - first == 1:
-                bad.append((first, error))
-                continue
-            middle = (first + last) // 2
-            pending += [(middle, last), (first, middle)]
+            first = _narrowed(attempt, first, last, error, made, bad)
+            size = max(1, first // (len(bad) or 1))
+        else:
+            first, size = last, size * 2
     return made, bad
+
+
+def _narrowed(
+    attempt: Callable[[int, int], T],
+    first: int,
+    last: int,
+    refusal: Exception,
+    made: list[T],
+    bad: list[tuple[int, Exception]],
+) -> int:
+    """Find the first bad item of a stretch that failed; return the number behind it."""
+    failed = (first, last)
+    while last - first > 1:
+        middle = (first + last) // 2
+        try:
+            made.append(attempt(first, middle))
+        except REFUSALS as error:
+            refusal, last = error, middle
+            failed = (first, last)
+        else:
+            first = middle
+    if failed == (first, last):
+        bad.append((first, refusal))
+        return last
+    # The others of its stretch were good, but it may have been too much only with them.
+    try:
+        made.append(attempt(first, last))
+    except REFUSALS as error:
+        bad.append((first, error))
+    return last

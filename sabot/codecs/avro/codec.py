@@ -146,13 +146,13 @@ class AvroCodec:
         made: list[pa.RecordBatch] = []
         numbers: list[int] = []
         for writer, members in writers:
-            chosen = members if len(members) < len(values) else range(len(values))
-            group = [values[number] for number in members] if chosen is members else values
+            whole = len(members) == len(values)
+            group = values if whole else [values[number] for number in members]
             batches, bad = self._decode_group(writer, wanted, group)
             made += batches
-            failed = {number for number, _ in bad}
-            failures += [Failure(chosen[number], error) for number, error in bad]
-            numbers += (n for at, n in enumerate(chosen) if at not in failed)
+            failures += [Failure(members[number], error) for number, error in bad]
+            failed = {members[number] for number, _ in bad}
+            numbers += [number for number in members if number not in failed] if failed else members
         schema = arrow_schema(wanted.record)
         blank = [number for number, value in enumerate(values) if value is None]
         if blank:
@@ -220,14 +220,10 @@ class AvroCodec:
 
     def _writers(
         self, values: Sequence[bytes | None]
-    ) -> tuple[list[tuple[Schema, list[int]]], list[Failure]]:
+    ) -> tuple[list[tuple[Schema, Sequence[int]]], list[Failure]]:
         """Return which records each schema wrote, and those whose schema is not known."""
-        skip = self._schemas.skip
-        groups: dict[bytes, list[int]] = {}
-        for number, value in enumerate(values):
-            if value is not None:
-                groups.setdefault(value[:skip], []).append(number)
-        writers: list[tuple[Schema, list[int]]] = []
+        groups = _by_prefix(values, self._schemas.skip)
+        writers: list[tuple[Schema, Sequence[int]]] = []
         failures: list[Failure] = []
         for prefix, members in groups.items():
             try:
@@ -259,6 +255,18 @@ class AvroCodec:
         count = len(values) - len(failures)
         failures.sort(key=lambda failure: failure.index)
         return Decoded(_nulls(count, pa.schema([])), failures)
+
+
+def _by_prefix(values: Sequence[bytes | None], skip: int) -> dict[bytes, Sequence[int]]:
+    """Return the numbers of the records that begin with the same bytes; of no tombstone."""
+    prefixes = {None if value is None else value[:skip] for value in values}
+    if len(prefixes) == 1 and None not in prefixes:
+        return {prefix: range(len(values)) for prefix in prefixes if prefix is not None}
+    groups: dict[bytes, list[int]] = {}
+    for number, value in enumerate(values):
+        if value is not None:
+            groups.setdefault(value[:skip], []).append(number)
+    return dict(groups)
 
 
 K = TypeVar("K")

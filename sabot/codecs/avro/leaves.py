@@ -40,7 +40,10 @@ def leaf_writer(node: Node, kind: pa.DataType, where: str) -> Prepare:
 
     def prepare(array: Any, _alive: Any) -> Any:
         if array.type != meant:
-            array = array.cast(meant, safe=not pa.types.is_floating(meant))
+            try:
+                array = array.cast(meant, safe=not pa.types.is_floating(meant))
+            except pa.ArrowInvalid as error:
+                raise EncodeError(f"field {where!r} does not fit {meant}: {error}") from None
         if meant != plain:
             array = array.view(plain)
         return array.cast(pa.int64()) if plain == pa.int32() else array

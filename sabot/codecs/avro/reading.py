@@ -22,9 +22,11 @@ from sabot.codecs.avro import rows
 from sabot.codecs.avro.columns import UUID_TEXT, arrow_type, branch_fields, primitive_type
 from sabot.codecs.avro.defaults import wire_default
 from sabot.codecs.avro.schema import Field, Node
+from sabot.codecs.avro.spans import span
+from sabot.codecs.avro.texts import as_bytes
 from sabot.errors import DecodeError
 
-__all__ = ["Convert", "column_reader", "reader"]
+__all__ = ["Convert", "Make", "column_makers", "reader"]
 
 Convert = Callable[[Any, Any], Any]
 """Makes the reader's array of the wire's.
@@ -32,6 +34,9 @@ Convert = Callable[[Any, Any], Any]
 Its second argument says which values there are, where the others are no nulls but filled
 places: of a struct that is null, of another branch.
 """
+
+Make = Callable[[Sequence[Any], Any, int], Any]
+"""Makes a column: of the wire's arrays, of which values there are, and of their number."""
 
 _WIDENS = {
     "int": ("long", "float", "double"),
@@ -42,10 +47,10 @@ _WIDENS = {
 }
 
 
-def column_reader(
-    writer: Node, wanted: Node, *, lenient: bool
-) -> Callable[[Sequence[pa.Array], int], list[pa.Array]]:
-    """Return what makes the columns of ``wanted`` from the fields of ``writer``.
+def column_makers(writer: Node, wanted: Node, *, lenient: bool) -> list[Make]:
+    """Return what makes each column of ``wanted`` from the fields of ``writer``.
+
+    The fields may be slices of those that were read.
 
     Args:
         writer: The record that was written.
@@ -55,12 +60,7 @@ def column_reader(
     Raises:
         DecodeError: If it cannot be read so.
     """
-    makers = _fields(writer, wanted, lenient=lenient, where="")
-
-    def columns(found: Sequence[pa.Array], count: int) -> list[pa.Array]:
-        return [make(found, None, count) for make in makers]
-
-    return columns
+    return _fields(writer, wanted, lenient=lenient, where="")
 
 
 def reader(writer: Node, wanted: Node, where: str, *, lenient: bool = False) -> Convert:
@@ -93,9 +93,7 @@ def reader(writer: Node, wanted: Node, where: str, *, lenient: bool = False) -> 
 # --- records ------------------------------------------------------------------------
 
 
-def _fields(
-    writer: Node, wanted: Node, *, lenient: bool, where: str
-) -> list[Callable[[Sequence[Any], Any, int], Any]]:
+def _fields(writer: Node, wanted: Node, *, lenient: bool, where: str) -> list[Make]:
     positions = {field.name: number for number, field in enumerate(writer.fields)}
     return [
         _field(writer, positions, field, f"{where}.{field.name}".lstrip("."), lenient=lenient)
@@ -105,7 +103,7 @@ def _fields(
 
 def _field(
     writer: Node, positions: dict[str, int], field: Field, where: str, *, lenient: bool
-) -> Callable[[Sequence[Any], Any, int], Any]:
+) -> Make:
     names = (field.name, *field.aliases)
     position = next((positions[name] for name in names if name in positions), None)
     if position is not None:
@@ -150,16 +148,17 @@ def _both(alive: Any, array: Any) -> Any:
 
 def _container(kind: str, convert: Convert) -> Convert:
     def lists(array: Any, _alive: Any) -> Any:
-        items = convert(array.values, None)
+        offsets, first, count = span(array)
+        items = convert(array.values.slice(first, count), None)
         return pa.ListArray.from_arrays(
-            array.offsets, items, type=pa.list_(items.type), mask=_mask(array)
+            offsets, items, type=pa.list_(items.type), mask=_mask(array)
         )
 
     def maps(array: Any, _alive: Any) -> Any:
-        keys = array.keys.cast(pa.binary()).cast(pa.string())
-        return pa.MapArray.from_arrays(
-            array.offsets, keys, convert(array.items, None), mask=_mask(array)
-        )
+        offsets, first, count = span(array)
+        keys = as_bytes(array.keys.slice(first, count)).cast(pa.string())
+        items = convert(array.items.slice(first, count), None)
+        return pa.MapArray.from_arrays(offsets, keys, items, mask=_mask(array))
 
     return lists if kind == "array" else maps
 
@@ -300,7 +299,7 @@ def _scalar(writer: Node, wanted: Node, where: str) -> Convert:
 
     def convert(array: Any, _alive: Any) -> Any:
         if writer.kind in ("string", "bytes"):
-            array = array.cast(pa.binary())
+            array = as_bytes(array)
             if writer.logical != "decimal" and wanted.logical != "decimal":
                 made = array if kind == pa.binary() else array.cast(pa.string())
                 return (

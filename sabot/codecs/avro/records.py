@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from sabot._optional import require
 from sabot.codecs.avro.bisecting import REFUSALS, halves
+from sabot.codecs.avro.claims import Claims
 from sabot.codecs.avro.columns import arrow_schema
-from sabot.codecs.avro.reading import column_reader
+from sabot.codecs.avro.reading import Make, column_makers
 from sabot.codecs.avro.schema import Schema
 from sabot.codecs.avro.wire import wire_of
 from sabot.codecs.avro.writing import column_writer
-from sabot.errors import DecodeError, EncodeError
+from sabot.errors import CodecError, DecodeError, EncodeError
 
 __all__ = ["Reading", "RowReading", "RowWriting", "Writing"]
 
@@ -32,7 +33,8 @@ class Reading:
     def __init__(self, writer: Schema, wanted: Schema, *, lenient: bool) -> None:
         self._name = writer.root.label
         self._wire = wire_of(writer.record)
-        self._columns = column_reader(writer.record, wanted.record, lenient=lenient)
+        self._claims = Claims(writer.record, wanted.record)
+        self._makers = column_makers(writer.record, wanted.record, lenient=lenient)
         self.schema = arrow_schema(wanted.record)
 
     def decode(
@@ -44,38 +46,57 @@ class Reading:
             values: The records.
             skip: How many bytes stand before each payload.
         """
-        try:
-            return [self._decode(values, skip)], []
-        except REFUSALS:
-            good, bad = self._readable(values, skip)
+        bad: list[tuple[int, Exception]] = []
 
         def attempt(first: int, last: int) -> pa.RecordBatch:
-            return self._decode([values[number] for number in good[first:last]], skip)
+            batch, failed = self._decode(values[first:last], skip)
+            bad.extend((first + number, error) for number, error in failed)
+            return batch
 
-        made, unfit = halves(attempt, len(good))
-        bad += [(good[number], error) for number, error in unfit]
-        return made, [(number, self._failure(error)) for number, error in sorted(bad, key=_first)]
+        # What single records are to blame for does not fail here: it is size that does.
+        made, unfit = halves(attempt, len(values))
+        return made, [
+            (number, self._failure(error)) for number, error in sorted(bad + unfit, key=_first)
+        ]
 
-    def _decode(self, values: Sequence[bytes], skip: int) -> pa.RecordBatch:
-        columns = self._columns(self._wire.decode(values, skip), len(values))
+    def _decode(
+        self, values: Sequence[bytes], skip: int
+    ) -> tuple[pa.RecordBatch, list[tuple[int, Exception]]]:
+        modest, refused = self._claims.sifted(values, skip)
+        if refused:
+            batch, bad = self._decode([values[number] for number in modest], skip)
+            return batch, [*refused, *((modest[at], error) for at, error in bad)]
+        arrays, good, bad = self._wire.decode(values, skip)
+        try:
+            return self._batch(arrays, len(good)), bad
+        except REFUSALS:
+            unfit = self._unfit(arrays, len(good))
+        if not unfit:
+            raise CodecError("the records fit only one by one")
+        bad += [(good[at], error) for at, error in unfit.items()]
+        fit = pa.array([at for at in range(len(good)) if at not in unfit], pa.int64())
+        return self._batch([array.take(fit) for array in arrays], len(fit)), bad
+
+    def _batch(self, arrays: Sequence[pa.Array], count: int) -> pa.RecordBatch:
+        columns = [make(arrays, None, count) for make in self._makers]
         if not columns:
-            return pa.RecordBatch.from_struct_array(pa.array([{}] * len(values), pa.struct([])))
+            return pa.RecordBatch.from_struct_array(pa.array([{}] * count, pa.struct([])))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
-    def _readable(
-        self, values: Sequence[bytes], skip: int
-    ) -> tuple[list[int], list[tuple[int, Exception]]]:
-        """Return which records can be read from the wire, whatever they mean, and the others.
+    def _unfit(self, arrays: Sequence[pa.Array], count: int) -> dict[int, Exception]:
+        """Return the rows of which a column cannot be made, each with its first error.
 
-        Most of what is bad shows here, and trying is much cheaper without making columns.
+        Each column is searched on its own: the others are good all the same.
         """
+        unfit: dict[int, Exception] = {}
+        for make in self._makers:
 
-        def attempt(first: int, last: int) -> range:
-            self._wire.decode(values[first:last], skip)
-            return range(first, last)
+            def attempt(first: int, last: int, make: Make = make) -> None:
+                make(_Sliced(arrays, first, last - first), None, last - first)
 
-        made, bad = halves(attempt, len(values))
-        return [number for stretch in made for number in stretch], bad
+            for at, error in halves(attempt, count)[1]:
+                unfit.setdefault(at, error)
+        return unfit
 
     def _failure(self, error: Exception) -> DecodeError:
         failure = DecodeError(f"the value is no {self._name!r} in Avro: {error}")
@@ -92,6 +113,7 @@ class RowReading:
         self._name = writer.root.label
         self._writer = writer.parsed
         self._wanted = None if wanted is None or wanted == writer else wanted.parsed
+        self._claims = Claims(writer.record, (wanted or writer).record)
 
     def decode(self, value: bytes, skip: int) -> Any:
         """Return one record.
@@ -102,6 +124,7 @@ class RowReading:
         stream = io.BytesIO(value)
         stream.seek(skip)
         try:
+            self._claims.check(value, skip)
             row = self._read(stream, self._writer, self._wanted)
         except _ROW_REFUSALS as error:
             raise DecodeError(
@@ -171,6 +194,19 @@ class RowWriting:
                 f"{type(error).__name__}: {error}"
             ) from error
         return stream.getvalue()
+
+
+class _Sliced(Sequence[Any]):
+    """A stretch of arrays, each of them cut when it is asked for."""
+
+    def __init__(self, arrays: Sequence[Any], first: int, count: int) -> None:
+        self._arrays, self._first, self._count = arrays, first, count
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._arrays[number].slice(self._first, self._count)
 
 
 def _first(pair: tuple[int, Exception]) -> int:

@@ -18,6 +18,7 @@ SchemaSource = str | Mapping[str, Any] | Sequence[Any]
 MAX_COLUMNS = 10_000
 _MAX_DEPTH = 64
 _MAX_BRANCHES = 127
+_MAX_PARTED = 256
 _PRIMITIVES = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
 _LOGICAL = {
     "date": {"int"},
@@ -109,14 +110,11 @@ class Node:
     @property
     def needs_rows(self) -> bool:
         """Whether records must be taken one by one: see `sabot.codecs.avro.wire`."""
-        if self.kind == "fixed" or (self.kind == "record" and not self.takes_bytes):
-            return True
-        if self.items is not None:
-            return self.items.kind == "null" or self.items.needs_rows
-        inner = [field.node for field in self.fields]
-        return any(
-            node.needs_rows or any(each.node.kind == "null" for each in node.fields)
-            for node in (*inner, *self.branches)
+        if self.kind == "fixed":
+            return self.size % 4 != 0 or self.size > _MAX_PARTED
+        inner = (*(field.node for field in self.fields), *self.branches)
+        return any(node.needs_rows for node in inner) or (
+            self.items is not None and self.items.needs_rows
         )
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from sabot.codecs.avro import rows
 from sabot.codecs.avro.schema import Node
 
-__all__ = ["as_text", "as_wire", "wire_type"]
+__all__ = ["as_bytes", "as_text", "as_wire", "wire_type"]
 
 
 def wire_type(node: Node) -> pa.DataType:
@@ -50,6 +50,11 @@ def as_text(array: Any) -> Any:
     return pa.Array.from_buffers(
         pa.string(), len(array), array.buffers(), array.null_count, array.offset
     )
+
+
+def as_bytes(array: Any) -> Any:
+    """Return strings as bytes; bytes as they are."""
+    return array.view(pa.binary()) if pa.types.is_string(array.type) else array
 
 
 def _mask(array: Any) -> Any:

@@ -18,6 +18,7 @@ from sabot.codecs.avro.columns import arrow_type, branch_fields
 from sabot.codecs.avro.defaults import wire_default
 from sabot.codecs.avro.leaves import Prepare, leaf_writer, misfit
 from sabot.codecs.avro.schema import Field, Node
+from sabot.codecs.avro.spans import span
 from sabot.codecs.avro.texts import as_wire, wire_type
 from sabot.errors import DecodeError, EncodeError, SchemaMismatchError
 
@@ -174,29 +175,19 @@ def _container(node: Node, kind: pa.DataType, where: str) -> Prepare:
 
 
 def _list(array: Any, inner: Prepare) -> Any:
-    offsets, first, count = _span(array)
+    offsets, first, count = span(array)
     items = inner(array.values.slice(first, count), None)
     return pa.ListArray.from_arrays(offsets, items, mask=_mask(array))
 
 
 def _map(array: Any, keys: Prepare, items: Prepare) -> Any:
-    offsets, first, count = _span(array)
+    offsets, first, count = span(array)
     return pa.MapArray.from_arrays(
         offsets,
         keys(array.keys.slice(first, count), None),
         items(array.items.slice(first, count), None),
         mask=_mask(array),
     )
-
-
-def _span(array: Any) -> tuple[Any, int, int]:
-    """Return offsets from zero on, and which of the items they mean."""
-    offsets = array.offsets
-    if len(offsets) == 0:
-        return pa.array([0], pa.int32()), 0, 0
-    first, last = offsets[0].as_py(), offsets[-1].as_py()
-    # Computed anew in any case: `from_arrays` takes no mask for offsets that are a slice.
-    return pc.subtract(offsets, pa.scalar(first, pa.int32())), first, last - first
 
 
 def _mask(array: Any) -> Any:

@@ -7,22 +7,15 @@ from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-__all__ = ["Cells", "Conversion", "Unwritable", "as_iso_text", "is_constant"]
+from sabot.codecs.documents.iso import as_iso_text
+from sabot.codecs.documents.unwritable import Unwritable
+
+__all__ = ["Cells", "Conversion", "is_constant"]
 
 Check = Callable[[Any], bool]
 Conversion = tuple[Check, Callable[[Any], Any]]
 """For types the check is true of: the array as one of a plainer type, or as a list."""
-
-
-class Unwritable:
-    """Stands for a value that nothing can be written of; writing it raises TypeError."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
 
 
 class Cells:
@@ -33,11 +26,11 @@ class Cells:
             Arrow's own Python values are taken.
     """
 
-    def __init__(self, conversions: Sequence[Conversion]) -> None:
+    def __init__(self, conversions: Sequence[Conversion] = ()) -> None:
         self._conversions = (*conversions, *_SHARED)
 
     def __call__(self, array: Any) -> list[Any]:
-        """Return one Python value for each row, an `Unwritable` where there is none."""
+        """Return one Python value for each row, an `Unwritable` where none can be written."""
         kind = array.type
         if _plain(kind):
             return _values(array)
@@ -82,15 +75,6 @@ class Cells:
             items[a - first : b - first] if valid else None
             for valid, (a, b) in zip(array.is_valid().to_pylist(), spans, strict=True)
         ]
-
-
-def as_iso_text(array: Any) -> Any:
-    """Return timestamps as ISO 8601 text with all their digits."""
-    kind = array.type
-    if kind.tz is not None:
-        # The instant in UTC, which Arrow prints with a Z.
-        array = array.cast(pa.timestamp(kind.unit, "UTC"))
-    return pc.replace_substring(array.cast(pa.string()), pattern=" ", replacement="T")
 
 
 def is_constant(column: pa.Array) -> bool:
@@ -142,9 +126,9 @@ _PLAIN = (
     pa.types.is_large_binary,
     pa.types.is_fixed_size_binary,
 )
+_WRITTEN_AS_TEXT = (pa.types.is_timestamp, pa.types.is_date, pa.types.is_time)
 _SHARED: tuple[Conversion, ...] = (
-    (pa.types.is_date, _as(pa.string())),
-    (pa.types.is_time, _as(pa.string())),
+    (lambda kind: any(check(kind) for check in _WRITTEN_AS_TEXT), as_iso_text),
     (pa.types.is_duration, _as(pa.int64())),
     (pa.types.is_float16, _as(pa.float32())),
     (pa.types.is_dictionary, lambda array: array.dictionary_decode()),

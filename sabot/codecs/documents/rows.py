@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from sabot.codecs.codec import Encoded, Failure
-from sabot.codecs.documents.cells import Unwritable
 from sabot.codecs.documents.names import stand_in
 from sabot.codecs.documents.struct import attribute
+from sabot.codecs.documents.unwritable import find_unwritable
 from sabot.errors import EncodeError
 
 __all__ = ["UNWRITTEN", "encode_objects", "row_type"]
@@ -67,20 +67,9 @@ def row_type(names: tuple[str, ...]) -> Any:
 def _reason(row: Any, error: Exception, title: str) -> str:
     if isinstance(error, RecursionError):
         return "the row is nested too deeply, or contains itself"
-    fault = _find_unwritable(row)
-    if fault is not None:
-        return f"a value cannot be written as {title}: {fault.error}"
+    found = find_unwritable(row)
+    if found is not None:
+        path, fault = found
+        return f"field {path!r} cannot be written as {title}: {fault.error}"
     text = str(error)
     return f"the row cannot be written as {title}: {text[:1].lower()}{text[1:]}"
-
-
-def _find_unwritable(value: Any) -> Unwritable | None:
-    if isinstance(value, Unwritable):
-        return value
-    if isinstance(value, msgspec.Struct):
-        parts: Iterable[Any] = msgspec.structs.astuple(value)
-    elif isinstance(value, dict):
-        parts = value.values()
-    else:
-        parts = value if isinstance(value, list) else ()
-    return next(filter(None, map(_find_unwritable, parts)), None)

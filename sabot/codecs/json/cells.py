@@ -13,6 +13,9 @@ map               an object
 dictionary        its values
 ================  ====================================================================
 
+A row with a date beyond the years 0000 to 9999, or a time beyond its day, is refused: there
+is no ISO 8601 text for it.
+
 Decoding under a pinned schema of the same types reads all of these back as they were,
 except that NaN and the infinities stay null, and except for times and durations, which
 cannot be pinned.
@@ -20,10 +23,8 @@ cannot be pinned.
 
 from __future__ import annotations
 
-import pyarrow as pa
-
-from sabot.codecs.documents.cells import Cells, as_iso_text
+from sabot.codecs.documents.cells import Cells
 
 __all__ = ["cells"]
 
-cells = Cells([(pa.types.is_timestamp, as_iso_text)])
+cells = Cells()

@@ -31,22 +31,15 @@ a type the column cannot widen to   refused: that record alone, not its batch
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
-
-import pyarrow as pa
-
-from sabot.codecs.codec import Codec, Decoded, DecodedRows, Encoded
-from sabot.codecs.documents.decoder import DocumentDecoder
+from sabot.codecs.documents.format_codec import FormatCodec
 from sabot.codecs.json.format import JSON
-from sabot.codecs.json.lines import encode_columns, encode_found, encode_objects
+from sabot.codecs.json.lines import LINES
 from sabot.codecs.json.splice import extend_documents
-from sabot.codecs.memory import SchemaMemory
 
 __all__ = ["JsonCodec"]
 
 
-class JsonCodec:
+class JsonCodec(FormatCodec):
     """Decodes JSON objects into typed columns, and writes columns as JSON objects.
 
     Without a schema the types are inferred from the records, in the order they come, and
@@ -58,6 +51,10 @@ class JsonCodec:
             a dict. Fields outside it are ignored; a value that does not fit is refused.
         max_columns: How many fields, nested ones included, inference may find before a
             record that brings another one is refused. Guards against keys that are data.
+
+    Rows are what `json.loads` makes of a record. As rows it writes what JSON knows, and
+    dataclasses, msgspec Structs, dates and times (ISO 8601), decimals (numbers), enums,
+    UUIDs and bytes (base64); NaN and the infinities become ``null``.
 
     Raises:
         ConfigurationError: If the schema has a type that JSON cannot be read into.
@@ -71,62 +68,6 @@ class JsonCodec:
     """
 
     name = "json"
-
-    def __init__(
-        self,
-        *,
-        schema: pa.Schema | Mapping[str, Any] | None = None,
-        max_columns: int = 1000,
-    ) -> None:
-        self._documents = DocumentDecoder(JSON, schema=schema, max_columns=max_columns)
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns of the next batch, as far as they are known."""
-        return self._documents.schema
-
-    def remember(self, memory: SchemaMemory) -> None:
-        """Keep what is inferred in a memory; see `sabot.codecs.memory`."""
-        self._documents.remember(memory)
-
-    def decode(self, values: Sequence[bytes | None]) -> Decoded:
-        """Turn records into columns; a tombstone becomes a row of nulls."""
-        return self._documents.decode(values)
-
-    def decode_rows(self, values: Sequence[bytes | None]) -> DecodedRows:
-        """Turn records into what `json.loads` makes of them; a tombstone into ``None``.
-
-        No schema is involved, and the top level may be of any type.
-        """
-        return self._documents.decode_rows(values)
-
-    def encode(self, columns: pa.RecordBatch) -> Encoded:
-        """Write each row as one object; null is written as ``null``."""
-        return encode_columns(columns)
-
-    def encode_found(
-        self, columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
-    ) -> Encoded:
-        """Write each row without what its document lacks; see `DocumentCodec`."""
-        return encode_found(columns, documents, names)
-
-    def encode_rows(self, rows: Sequence[Any]) -> Encoded:
-        """Write Python objects; ``None`` becomes a tombstone.
-
-        Takes what JSON knows, and dataclasses, msgspec Structs, dates and times (ISO
-        8601), decimals (numbers), enums, UUIDs and bytes (base64). NaN and the
-        infinities become ``null``.
-        """
-        return encode_objects(rows)
-
-    def extend(self, values: Sequence[bytes | None], added: pa.RecordBatch) -> Encoded | None:
-        """Add members at the end of each object, leaving its other bytes untouched.
-
-        A tombstone becomes an object of the added columns alone. Where the schema is
-        pinned, a member of the same name that the schema ignores is replaced.
-        """
-        return extend_documents(values, added, replace=self._documents.pinned is not None)
-
-    def reads_as(self, other: Codec) -> bool:
-        """Whether both read JSON by the same pinned schema, or both by none."""
-        return isinstance(other, JsonCodec) and self._documents.pinned == other._documents.pinned
+    form = JSON
+    writer = LINES
+    splice = staticmethod(extend_documents)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from sabot.codecs.codec import Encoded
 from sabot.codecs.documents.cells import is_constant
-from sabot.codecs.json.lines import encode_columns, write
+from sabot.codecs.json.lines import LINES, write
 
 __all__ = ["extend_documents"]
 
@@ -44,13 +44,13 @@ def extend_documents(
         values = _without(values, added.schema.names)
     first = added.slice(0, 1)
     constant = all(map(is_constant, added.columns))
-    encoded = encode_columns(first if constant else added)
+    encoded = LINES.columns(first if constant else added)
     members = [value[1:] for value in encoded.values if value is not None]
     refused = {failure.index for failure in encoded.failures}
     if constant and not refused:
         return _append_same(values, members[0]) if members else Encoded([])
     if constant:
-        encoded = encode_columns(added)
+        encoded = LINES.columns(added)
         refused = {failure.index for failure in encoded.failures}
     kept = [value for index, value in enumerate(values) if index not in refused]
     documents = _append_each(kept, members)

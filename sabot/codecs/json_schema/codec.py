@@ -8,7 +8,7 @@ the record                          becomes
 a valid object                      a row; its fields are columns
 a tombstone (no value)              a row of nulls
 a missing field, or null            null; written again, it is left out where the
-                                    schema allows no null
+                                    schema allows no null, or the record lacked it
 a field the schema does not name    nothing, if the schema tells all types; else a
                                     column of an inferred type
 an integer such as ``1.0``          refused: columns of integers hold integers
@@ -23,7 +23,8 @@ a schema id the registry lacks      refused
 *Refused* is a `Failure`. All rules of drafts 4 to 2020-12 are checked, except that
 ``format`` is a remark and no rule. The types of columns are told in
 `sabot.codecs.json_schema.types`; where a schema does not tell all types, the others are
-inferred, as told in `sabot.codecs.documents.inference`. Nothing that a schema refers to is
+inferred, as told in `sabot.codecs.documents.inference`, and remembered as those of JSON are.
+Nothing that a schema refers to is
 fetched from anywhere but the registry.
 """
 
@@ -37,16 +38,19 @@ import pyarrow as pa
 
 from sabot.codecs.codec import Codec, Decoded, DecodedRows, Encoded, Failure
 from sabot.codecs.documents.decoder import DocumentDecoder
+from sabot.codecs.documents.untold import UntoldMemory
 from sabot.codecs.json.format import JSON
-from sabot.codecs.json.lines import encode_objects
+from sabot.codecs.json.lines import LINES
 from sabot.codecs.json.splice import extend_documents
 from sabot.codecs.json_schema.registered import RegisteredSchemas
 from sabot.codecs.json_schema.schema import InvalidDocumentError, JsonSchema, read_schema
-from sabot.codecs.json_schema.writing import write_rows
+from sabot.codecs.json_schema.writing import write_found, write_rows
+from sabot.codecs.memory import SchemaMemory
 from sabot.codecs.merging import MergedColumns
 from sabot.codecs.schema_registry import registry_settings, split
 from sabot.codecs.schema_registry.framing import PREFIX_BYTES
 from sabot.errors import CodecError, ConfigurationError, DecodeError, EncodeError
+from sabot.types import Stem
 
 __all__ = ["JsonSchemaCodec"]
 
@@ -103,16 +107,23 @@ class JsonSchemaCodec:
         self._max_columns = max_columns
         self._registered = None if settings is None else RegisteredSchemas(settings)
         self._writes: tuple[JsonSchema, bytes] | None = None
-        self._decoders: dict[JsonSchema, DocumentDecoder] = {}
-        self._columns = MergedColumns(None)
-        if self._given is not None:
-            self._columns.widen(self._decoder(self._given).schema)
+        self._memory: SchemaMemory | None = None
+        self._begin()
         self._identity = (self._text, settings)
 
     @property
     def schema(self) -> pa.Schema:
         """The columns of the next batch, as far as they are known."""
         return self._columns.schema
+
+    def remember(self, memory: SchemaMemory) -> None:
+        """Keep what is inferred in a memory; see `sabot.codecs.memory`.
+
+        What the schema tells is not kept, and holds whatever was inferred before. All
+        schemas of a topic share what none of them tells.
+        """
+        self._memory = memory
+        self._begin()
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Turn records into columns; a tombstone becomes a row of nulls.
@@ -168,10 +179,23 @@ class JsonSchemaCodec:
         schema, head = self._writing()
         return _framed(write_rows(columns, schema), head)
 
+    def encode_found(
+        self, columns: pa.RecordBatch, documents: Sequence[Any], stems: Mapping[str, Stem]
+    ) -> Encoded:
+        """Write each row without what its document lacks, and check it.
+
+        A null is written all the same where the row is not valid without it.
+
+        Raises:
+            SchemaRegistryError: If the registry refuses the schema.
+        """
+        schema, head = self._writing()
+        return _framed(write_found(columns, schema, documents, stems), head)
+
     def encode_rows(self, rows: Sequence[Any]) -> Encoded:
         """Write Python objects as they are, and check them; ``None`` becomes a tombstone."""
         schema, head = self._writing()
-        return _framed(_only_valid(encode_objects(rows), schema), head)
+        return _framed(_only_valid(LINES.objects(rows), schema), head)
 
     def extend(self, values: Sequence[bytes | None], added: pa.RecordBatch) -> Encoded | None:
         """Add members at the end of each object, and check the outcome.
@@ -191,6 +215,13 @@ class JsonSchemaCodec:
         """Whether both read by the same schema, framed for the same registry and subject."""
         return isinstance(other, JsonSchemaCodec) and self._identity == other._identity
 
+    def _begin(self) -> None:
+        """Begin with what the schema tells."""
+        self._decoders: dict[JsonSchema, DocumentDecoder] = {}
+        self._columns = MergedColumns(None)
+        if self._given is not None:
+            self._columns.widen(self._decoder(self._given).schema)
+
     def _writing(self) -> tuple[JsonSchema, bytes]:
         if self._writes is None:
             if self._registered is None:
@@ -206,6 +237,8 @@ class JsonSchemaCodec:
             found = self._decoders[schema] = DocumentDecoder(
                 JSON, schema=schema.pinned, max_columns=self._max_columns, known=schema.known
             )
+            if self._memory is not None:
+                found.remember(UntoldMemory(self._memory, schema.known))
         return found
 
     def _groups(

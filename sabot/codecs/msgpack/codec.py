@@ -35,22 +35,15 @@ is told in `sabot.codecs.msgpack.maps`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
-
-import pyarrow as pa
-
-from sabot.codecs.codec import Codec, Decoded, DecodedRows, Encoded
-from sabot.codecs.documents.decoder import DocumentDecoder
-from sabot.codecs.memory import SchemaMemory
+from sabot.codecs.documents.format_codec import FormatCodec
 from sabot.codecs.msgpack.format import MSGPACK
-from sabot.codecs.msgpack.maps import encode_columns, encode_found, encode_objects
+from sabot.codecs.msgpack.maps import MAPS
 from sabot.codecs.msgpack.splice import extend_maps
 
 __all__ = ["MsgpackCodec"]
 
 
-class MsgpackCodec:
+class MsgpackCodec(FormatCodec):
     r"""Decodes MessagePack maps into typed columns, and writes columns as maps.
 
     Without a schema the types are inferred from the records, in the order they come, and
@@ -62,6 +55,11 @@ class MsgpackCodec:
             a dict. Members outside it are ignored; a value that does not fit is refused.
         max_columns: How many fields, nested ones included, inference may find before a
             record that brings another one is refused. Guards against keys that are data.
+
+    As a row, a timestamp is a datetime, rounded to microseconds; another extension is a
+    `msgspec.msgpack.Ext`. As rows it writes what MessagePack knows, and dataclasses,
+    msgspec Structs, dates and times (ISO 8601 text; an aware datetime is a timestamp),
+    decimals, enums and UUIDs.
 
     Raises:
         ConfigurationError: If the schema has a type that MessagePack is not read into.
@@ -75,62 +73,6 @@ class MsgpackCodec:
     """
 
     name = "msgpack"
-
-    def __init__(
-        self,
-        *,
-        schema: pa.Schema | Mapping[str, Any] | None = None,
-        max_columns: int = 1000,
-    ) -> None:
-        self._documents = DocumentDecoder(MSGPACK, schema=schema, max_columns=max_columns)
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The columns of the next batch, as far as they are known."""
-        return self._documents.schema
-
-    def remember(self, memory: SchemaMemory) -> None:
-        """Keep what is inferred in a memory; see `sabot.codecs.memory`."""
-        self._documents.remember(memory)
-
-    def decode(self, values: Sequence[bytes | None]) -> Decoded:
-        """Turn records into columns; a tombstone becomes a row of nulls."""
-        return self._documents.decode(values)
-
-    def decode_rows(self, values: Sequence[bytes | None]) -> DecodedRows:
-        """Turn records into Python's own types; a tombstone into ``None``.
-
-        No schema is involved, and the top level may be of any type. A timestamp becomes
-        a datetime, rounded to microseconds; another extension a `msgspec.msgpack.Ext`.
-        """
-        return self._documents.decode_rows(values)
-
-    def encode(self, columns: pa.RecordBatch) -> Encoded:
-        """Write each row as one map; null is written as nil."""
-        return encode_columns(columns)
-
-    def encode_found(
-        self, columns: pa.RecordBatch, documents: Sequence[Any], names: Collection[str]
-    ) -> Encoded:
-        """Write each row without what its document lacks; see `DocumentCodec`."""
-        return encode_found(columns, documents, names)
-
-    def encode_rows(self, rows: Sequence[Any]) -> Encoded:
-        """Write Python objects; ``None`` becomes a tombstone.
-
-        Takes what MessagePack knows, and dataclasses, msgspec Structs, dates and times
-        (ISO 8601 text; an aware datetime is a timestamp), decimals, enums and UUIDs.
-        """
-        return encode_objects(rows)
-
-    def extend(self, values: Sequence[bytes | None], added: pa.RecordBatch) -> Encoded | None:
-        """Add members at the end of each map, leaving its other members untouched.
-
-        A tombstone becomes a map of the added columns alone. Where the schema is pinned,
-        a member of the same name that the schema ignores is replaced.
-        """
-        return extend_maps(values, added, replace=self._documents.pinned is not None)
-
-    def reads_as(self, other: Codec) -> bool:
-        """Whether both read MessagePack by the same pinned schema, or both by none."""
-        return isinstance(other, MsgpackCodec) and self._documents.pinned == other._documents.pinned
+    form = MSGPACK
+    writer = MAPS
+    splice = staticmethod(extend_maps)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from sabot.codecs.codec import Encoded
 from sabot.codecs.documents.cells import is_constant
-from sabot.codecs.msgpack.maps import EMPTY_MAP, encode_columns, write
+from sabot.codecs.msgpack.maps import EMPTY_MAP, MAPS, write
 
 __all__ = ["extend_maps"]
 
@@ -45,9 +45,9 @@ def extend_maps(
     if replace:
         values = _without(values, added.schema.names)
     constant = all(map(is_constant, added.columns))
-    encoded = encode_columns(added.slice(0, 1) if constant else added)
+    encoded = MAPS.columns(added.slice(0, 1) if constant else added)
     if constant and encoded.failures:
-        constant, encoded = False, encode_columns(added)
+        constant, encoded = False, MAPS.columns(added)
     skip = len(_header(count))
     members: Iterable[bytes] = [value[skip:] for value in encoded.values if value is not None]
     if constant:

@@ -136,7 +136,10 @@ def _instant(array: pa.Array, shape: Shape) -> pa.Array:
     low, high = SECONDS[shape.kind]
     found = pc.min_max(seconds).as_py()
     if found["min"] is not None and not low <= found["min"] <= found["max"] <= high:
-        raise ValueError(f"a {shape.kind} is outside what protobuf's can hold")
+        raise ValueError(
+            f"a {shape.kind} of {found['min' if found['min'] < low else 'max']} seconds is outside "
+            f"what protobuf can hold: {low} to {high}"
+        )
     nanos = pc.multiply(rest, 10**9 // units).cast(pa.int32())
     return pa.StructArray.from_arrays(
         [seconds, nanos], fields=list(shape.wire), mask=array.is_null()

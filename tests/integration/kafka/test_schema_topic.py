@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import Message
 
+from sabot.codecs import JsonSchemaCodec
 from sabot.kafka.embedded import resolve_bootstrap
 from sabot.kafka.schema_topic import SchemaTopic, schema_topic_name
 from tests.broker import Kafka
@@ -65,6 +66,21 @@ def test_what_one_wrote_another_knows(kafka: Kafka, opened: Open) -> None:
     assert second.of("orders", "json").known() == schema
     assert second.of("orders", "msgpack").known() is None
     assert second.of("others", "json").known() is None
+
+
+def test_a_json_schema_codec_remembers_what_its_schema_does_not_tell(
+    kafka: Kafka, opened: Open
+) -> None:
+    group = kafka.unique("g")
+    refused = []
+    for value in (b'{"id":1,"any":1}', b'{"id":2,"any":"x"}'):
+        codec = JsonSchemaCodec(schema={"properties": {"id": {"type": "integer"}, "any": {}}})
+        codec.remember(opened(kafka.bootstrap, group).of("orders", codec.name))
+        refused += [str(failure.error) for failure in codec.decode([value]).failures]
+    assert refused == ["field 'any' is a string, but has been an integer so far"]
+    assert opened(kafka.bootstrap, group).of("orders", "json_schema").known() == pa.schema(
+        {"any": INT}
+    )
 
 
 def test_the_topic_is_compacted_and_its_last_record_says_all(kafka: Kafka, opened: Open) -> None:

@@ -182,6 +182,44 @@ async def test_dead_letters_keep_their_bytes_and_say_why(kafka: Kafka, orders: s
     assert headers["sabot-application"] == group.encode()
 
 
+async def test_a_letter_that_is_too_large_for_its_topic_arrives_cut_off(
+    kafka: Kafka, orders: str
+) -> None:
+    letters = kafka.create_topic(kafka.unique("letters"), 1, max_message_bytes="2000")
+    (sent,) = kafka.produce(orders, [b"{" * 5000], timestamps=[1_700_000_000_000])
+    settings = config(
+        kafka, orders, kafka.unique("g"), error_handling_policy="dead_letter",
+        dead_letter_topic=letters,
+    )  # fmt: skip
+    async with opened(settings) as (_, stream):
+        kafka.produce(orders, [{"n": 1}])
+        assert values(await read(stream, 1)) == [{"n": 1}]
+    (letter,) = kafka.read_all(letters)
+    assert letter.value() == b"{" * 1024
+    assert dict(letter.headers())["sabot-truncated"] == b"5000"
+    assert letter.timestamp() == sent.timestamp()
+
+
+async def test_keys_are_decoded_where_it_is_asked_for(kafka: Kafka, orders: str) -> None:
+    letters = kafka.create_topic(kafka.unique("letters"), 1)
+    keys = [b'{"id": 1}', None, b"{", b'{"id": 4}']
+    kafka.produce(orders, [{"n": 0}, {"n": 1}, {"n": 2}, None], keys=keys, headers=[("h", b"1")])
+    settings = config(
+        kafka, orders, kafka.unique("g"), key_codec_type="json",
+        error_handling_policy="dead_letter", dead_letter_topic=letters,
+    )  # fmt: skip
+    async with opened(settings) as (_, stream):
+        records = await read(stream, 3)
+    assert [(each.key, each.value) for each in records] == [
+        ({"id": 1}, {"n": 0}),
+        (None, {"n": 1}),
+        ({"id": 4}, None),
+    ]
+    assert {tuple(each.headers) for each in records} == {(("h", b"1"),)}
+    (letter,) = kafka.read_all(letters)
+    assert (letter.key(), letter.value()) == (b"{", b'{"n": 2}')
+
+
 async def test_a_position_the_log_no_longer_has_is_an_error(kafka: Kafka, orders: str) -> None:
     group = kafka.unique("g")
     kafka.produce(orders, [{"n": n} for n in range(10)])

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from sabot.api.stream import Stream
 from sabot.app.app import App
 from sabot.errors import ProcessingError
 from sabot.runtime.exit_codes import ExitCode
@@ -354,3 +355,34 @@ def test_a_row_that_is_retried_withholds_its_partition_and_no_other(kafka: Kafka
     arrived = numbers(kafka, place.sink)
     assert [n for n in arrived if n < 100] == list(range(70))
     assert [n for n in arrived if n >= 100] == list(range(100, 161))
+
+
+def test_dead_letters_are_written_with_the_credentials_of_the_source(
+    kafka: Kafka, place: Place
+) -> None:
+    kafka.produce(place.source, [b"no json", {"n": 1}])
+    credentials: dict[str, Any] = {
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_username": "alice",
+        "sasl_password": "alice-secret",
+    }
+    address = kafka.sasl_bootstrap
+
+    def define(app: App) -> None:
+        rows = Stream.from_kafka(
+            address,
+            place.source,
+            place.group,
+            error_handling_policy="dead_letter",
+            dead_letter_topic=place.dead,
+            **FAST,
+            **credentials,
+        )
+        app.add(rows.to_kafka(address, place.sink, **credentials))
+
+    with hosted(define, kafka=kafka, group=place.group) as worker:
+        worker.await_sent(1)
+        kafka.read(place.dead, 1)
+        assert worker.stop() == ExitCode.OK
+    assert [m.value() for m in kafka.read_all(place.dead)] == [b"no json"]

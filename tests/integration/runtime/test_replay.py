@@ -14,6 +14,7 @@ from sabot.kafka.admin import read_through
 from sabot.kafka.dead_letters import letter_of
 from sabot.runtime.exit_codes import ExitCode
 from tests.broker import Kafka
+from tests.until import until
 from tests.workers import FAST, hosted
 
 pytestmark = pytest.mark.slow
@@ -109,6 +110,59 @@ def test_a_replayed_record_takes_the_failing_branch_alone(
     ]
     assert sorted(m.value() for m in again) == [b'{"n": 17}', b'{"n": 7}']
     assert {m.headers()[0] for m in again} == {("trace", b"abc")}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_agent_takes_its_own_dead_letters_when_they_come_back(
+    kafka: Kafka, place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kafka.produce(place.source, [{"n": n} for n in range(4)] + [b"{"], keys=[*"abcde"])
+    mended: list[bool] = []
+    seen: list[tuple[str, int]] = []
+    others: list[int] = []
+
+    def define(app: App) -> None:
+        options = {
+            "error_handling_policy": "dead_letter",
+            "dead_letter_topic": place.dead,
+            "retry_topic": place.retry,
+            **FAST,
+        }
+
+        @app.agent(place.source, key_codec_type="string", **options)
+        async def picky(events: Any) -> None:
+            async for event in events:
+                if event["n"] == 2 and not mended:
+                    raise ValueError("two")
+                seen.append((event["key"], event["n"]))
+
+        @app.agent(place.source, **options)
+        async def easy(events: Any) -> None:
+            async for event in events:
+                others.append(event["n"])
+
+    with hosted(define, kafka=kafka, group=place.group) as worker:
+        kafka.read(place.dead, 3)
+        until(lambda: len(others) == 4, what="the other agent to be done")
+        out, _ = dlq(capsys, kafka, "ls", place.dead)
+        steps = sorted(line.split()[1:3] for line in out.splitlines()[1:])
+        assert steps == [
+            ["DecodeError", "agent:easy"],
+            ["DecodeError", "agent:picky"],
+            ["ValueError", "agent:picky"],
+        ]
+        mended.append(True)
+        dlq(capsys, kafka, "replay", place.dead, "--where", "error == 'ValueError'")
+        until(lambda: ("c", 2) in seen, what="the dead letter's second try")
+        # What cannot be decoded comes back to each agent's letters, and to no other's.
+        dlq(capsys, kafka, "replay", place.dead, "--where", "error == 'DecodeError'")
+        kafka.read(place.dead, 5)
+        ends = {p: end for p, end in kafka.end_offsets(place.retry).items() if end}
+        worker.await_committed(kafka, place.group, place.retry, ends)
+        assert worker.stop() == ExitCode.OK
+    assert len(kafka.read_all(place.dead)) == 5
+    assert sorted(seen) == [("a", 0), ("b", 1), ("c", 2), ("d", 3)]
+    assert sorted(others) == [0, 1, 2, 3]
 
 
 def test_what_went_round_too_often_stays_where_it_is(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from sabot.api.stream import Stream
 from sabot.errors import ActorStoppedError, PlanError, ProcessingError
-from sabot.kafka.source import KafkaSourceConfig
-from sabot.plan.nodes import AgentNode, Scan
+from sabot.plan.nodes import AgentNode, Scan, ancestors
+from sabot.plan.outputs import collecting as collecting_outputs
 from sabot.runtime.agent import AgentActor
 from sabot.runtime.build import scan_step
 from sabot.runtime.faults import TransientFaultError
@@ -18,32 +20,37 @@ from sabot.runtime.messages import Assigned, Cut, Released, Work
 from sabot.runtime.progress import Start
 from sabot.runtime.userloop import UserLoop
 from sabot.types import RawBatch, TopicPartition
-from tests.records import raw_of, rows
+from tests.records import ReadRecord, raw_of, rows
 from tests.until import until
 
 P0, P1 = TopicPartition("in", 0), TopicPartition("in", 1)
+R0 = TopicPartition("in-retry", 0)
 
 
 class Desk:
     """An agent's actor, called as its thread would call it, and a loop on another one."""
 
     def __init__(self, handler: Callable[..., Any], loop: UserLoop, **options: Any) -> None:
-        source = KafkaSourceConfig.from_options("localhost:1", "in", "group", **options)
-        scan = Scan(source)
+        with collecting_outputs():
+            stream = Stream.from_kafka("localhost:1", "in", "group", **options)
+        node = AgentNode(stream.node, handler, "agent:clerk")
+        other = AgentNode(stream.node, handler, "agent:other")
+        scans = [each for each in ancestors(node) if isinstance(each, Scan)]
         self.gone: set[TopicPartition] = set()
         self.actor = AgentActor(
             "clerk",
-            AgentNode(scan, handler, "agent:clerk"),
-            scan_step(scan),
+            node,
+            [scan_step(scan) for scan in scans],
             owns=lambda tp, epoch: tp not in self.gone,
             dead_letters=_no_letters,
             application="app",
             loop=loop,
+            neighbours=[node, other],
         )
-        self.actor.receive_control(Assigned({P0: Start(0, 1), P1: Start(0, 1)}))
+        self.actor.receive_control(Assigned({tp: Start(0, 1) for tp in (P0, P1, R0)}))
 
-    def give(self, raw: RawBatch) -> None:
-        self.actor.receive(Work(raw, "in"))
+    def give(self, raw: RawBatch, topic: str = "in") -> None:
+        self.actor.receive(Work(raw, topic))
 
     def position(self, tp: TopicPartition = P0) -> int:
         return self.actor.report().positions["clerk"][tp][1]
@@ -335,3 +342,67 @@ def test_the_handler_runs_on_the_loop_it_was_given() -> None:
     with a_desk(handler) as desk:
         desk.give(numbers(1))
     assert threads[0] is not threading.current_thread()
+
+
+def sent_back(*steps: str, first: int = 0) -> RawBatch:
+    records = [
+        ReadRecord(
+            json.dumps({"n": number}).encode(), R0, number, extra=(("sabot-step", step.encode()),)
+        )
+        for number, step in enumerate(steps, first)
+    ]
+    return raw_of(records)
+
+
+def test_records_sent_back_are_taken_by_the_agent_they_name_alone() -> None:
+    seen: list[int] = []
+    with a_desk(collecting(seen), retry_topic="in-retry") as desk:
+        assert desk.actor.topics == {"in", "in-retry"}
+        desk.give(numbers(10))
+        desk.give(sent_back("agent:clerk", "agent:other", "gone", "agent:other"), "in-retry")
+        assert (desk.position(), desk.position(R0)) == (1, 4)
+        desk.give(sent_back("agent:other", first=4), "in-retry")
+        assert desk.position(R0) == 5
+    assert seen == [10, 0, 2]
+
+
+def test_a_batch_of_records_sent_back_is_taken_up_where_it_was_left() -> None:
+    seen: list[int] = []
+
+    async def handler(stream: Any) -> None:
+        async for event in stream:
+            seen.append(event["n"])
+            if event["n"] == 2 and seen.count(2) < 2:
+                raise ConnectionError("down")
+
+    with a_desk(handler, retry_topic="in-retry") as desk:
+        raw = sent_back("agent:clerk", "agent:other", "agent:clerk", "agent:clerk")
+        with pytest.raises(TransientFaultError):
+            desk.give(raw, "in-retry")
+        assert desk.position(R0) == 1
+        desk.give(raw, "in-retry")
+        assert desk.position(R0) == 4
+    assert seen == [0, 2, 2, 3]
+
+
+def test_events_have_the_key_and_the_headers_that_were_asked_for() -> None:
+    seen: list[Any] = []
+
+    async def handler(stream: Any) -> None:
+        async for event in stream:
+            seen.append(event)
+
+    records = [
+        ReadRecord(b'{"n": 1}', P0, 0, b"a", extra=(("h", b"1"),)),
+        ReadRecord(b'{"n": 2}', P0, 1, b"\xff"),
+        ReadRecord(b"{", P0, 2, b"c"),
+        ReadRecord(None, P0, 3, b"d"),
+    ]
+    with a_desk(handler, key_codec_type="string", headers_column="headers") as desk:
+        desk.give(raw_of(records))
+        assert desk.position() == 4
+        assert desk.actor.skipped_count == 2
+    assert seen == [
+        {"n": 1, "key": "a", "headers": [{"name": "h", "value": b"1"}]},
+        {"value": None, "key": "d", "headers": []},
+    ]

@@ -228,7 +228,7 @@ def parts(*columns: dict[str, Any]) -> tuple[list[Batch], Batch]:
     for some in columns:
         count = len(next(iter(some.values())))
         cut = whole.slice(first, count)
-        made.append(cut.with_columns(pa.RecordBatch.from_pydict(some), frozenset(some)))
+        made.append(cut.with_columns(pa.RecordBatch.from_pydict(some)))
         first += count
     return made, whole
 
@@ -258,7 +258,7 @@ def test_a_null_column_takes_the_type_of_the_others() -> None:
 
 def test_parts_without_columns_keep_their_rows() -> None:
     whole = numbered(5)
-    bare = whole.with_columns(whole.columns.select([]), frozenset())
+    bare = whole.with_columns(whole.columns.select([]))
     out = concat([bare.slice(0, 2), bare.slice(3, 2)], whole)
     assert (out.num_rows, out.columns.num_columns) == (4, 0)
     assert out.record_numbers() == [0, 1, 3, 4]
@@ -266,7 +266,7 @@ def test_parts_without_columns_keep_their_rows() -> None:
 
 def test_a_part_without_columns_beside_one_with_some_keeps_its_rows() -> None:
     whole = numbered(3)
-    bare = whole.with_columns(whole.columns.select([]), frozenset())
+    bare = whole.with_columns(whole.columns.select([]))
     out = concat([bare.slice(0, 1), whole.slice(1, 2)], whole)
     assert out.columns.to_pylist() == [{"n": None}, {"n": 1}, {"n": 2}]
 

@@ -14,7 +14,8 @@ from sabot.plan.outputs import collecting
 from sabot.runtime.build import build_flow
 from sabot.runtime.faults import RowFault, TransientFaultError
 from sabot.runtime.flow import Branch, Flow
-from sabot.runtime.policy import ErrorPolicy
+from sabot.runtime.lettered import Lettered
+from sabot.runtime.policy import ErrorPolicy, Stage
 from sabot.runtime.progress import Start
 from sabot.types import RawBatch, TopicPartition
 from tests.records import ReadRecord, raw_of, rows
@@ -435,6 +436,48 @@ def test_a_second_bad_record_behind_the_first_has_attempts_of_its_own() -> None:
         job.retry()
     assert (ns(done), job.position()) == ([1, 3, 5], 5)
     assert job.world.letters == [("in[0]@1", 3), ("in[0]@3", 3)]
+
+
+def test_a_step_that_branches_share_dead_letters_a_record_once_after_their_retries() -> None:
+    left: list[Any] = []
+    right: list[Any] = []
+
+    def build(stream: Stream) -> Any:
+        shared = stream.map(failing(2), name="shared")
+        return [
+            (shared.map(failing(3), name="step"), left),
+            (shared.map(failing(3), name="step"), right),
+        ]
+
+    job = Job(build, error_handling_policy="retry", max_retry_attempts=2, dead_letter_topic="dlq")
+    for first in (0, 3):
+        job.world.letters.clear()
+        job.give(raw_of(numbers(1, 2, 3, first=first)))
+        while job.flow.held_partitions():
+            job.retry()
+        # What fails in a branch's own step gets a letter there, whatever its name.
+        shared, own = f"in[0]@{first + 1}", f"in[0]@{first + 2}"
+        assert job.world.letters == [(shared, 3), (own, 3), (own, 3)]
+    assert ns(left) == ns(right) == [1, 1]
+    assert job.position(branch=0) == job.position(branch=1) == 6
+
+
+def test_a_partition_that_comes_back_gets_its_dead_letter_again() -> None:
+    lettered = Lettered()
+    place = object()
+
+    def fault(epoch: int) -> RowFault:
+        raw = raw_of(numbers(1), epochs={0: epoch})
+        return RowFault(raw, 0, Stage.PROCESS, "step", ValueError())
+
+    assert lettered.is_first(fault(1), place)
+    assert not lettered.is_first(fault(1), place)
+    assert lettered.is_first(fault(1), object())
+    assert lettered.is_first(fault(2), place)
+    lettered.forget_but({P0})
+    assert not lettered.is_first(fault(1), place)
+    lettered.forget_but({P1})
+    assert lettered.is_first(fault(1), place)
 
 
 def test_a_cause_that_may_pass_holds_a_for_each_at_its_record() -> None:

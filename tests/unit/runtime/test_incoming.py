@@ -5,11 +5,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sabot.app.app import App
 from sabot.errors import ConfigurationError, DecodeError, PlanError
 from sabot.kafka.record_columns import RecordColumns
 from sabot.kafka.source import KafkaSource, KafkaSourceConfig
-from sabot.plan.outputs import collecting
 from sabot.runtime.incoming import HEADERS, Incoming
 from sabot.runtime.policy import Stage
 from sabot.types import Batch, TopicPartition
@@ -92,11 +90,50 @@ def test_options_that_cannot_work_are_refused_at_once(
         RecordColumns(**options)
 
 
-def test_agents_and_sources_without_columns_have_no_columns_of_keys() -> None:
-    with collecting(), pytest.raises(ConfigurationError, match="an agent gets values alone"):
-        App("a", broker="localhost:1").agent("in", key_codec_type="string")
-    given: list[dict[str, Any]] = [{"key_codec_type": "string"}, {"headers_column": "headers"}]
-    for options in given:
-        config = KafkaSourceConfig("localhost:1", "in", "g", **options)
-        with pytest.raises(ConfigurationError, match="a KafkaSource has no columns"):
-            KafkaSource(config)
+def events(*records: ReadRecord, values: list[Any], **options: Any) -> Any:
+    return Incoming(RecordColumns(**options), "in", "source").attach_rows(records, values)
+
+
+def test_an_event_of_an_agent_has_key_and_headers_by_their_names() -> None:
+    read = ReadRecord(b"", P0, 0, b"a", extra=(("trace", b"1"),))
+    bare = ReadRecord(b"", P0, 1)
+    made, errors = events(
+        read, bare, values=[{"n": 1}, {"n": 2}], key_codec_type="string", headers_column="headers"
+    )
+    assert not errors
+    assert made == [
+        {"n": 1, "key": "a", "headers": [{"name": "trace", "value": b"1"}]},
+        {"n": 2, "key": None, "headers": []},
+    ]
+
+
+def test_what_is_no_document_stands_under_value() -> None:
+    records = [ReadRecord(b"", P0, number, b"k") for number in range(3)]
+    made, _ = events(*records, values=["text", None, [1]], key_codec_type="bytes")
+    assert [event["value"] for event in made] == ["text", None, [1]]
+    assert {event["key"] for event in made} == {b"k"}
+
+
+def test_an_event_whose_key_cannot_be_decoded_is_left_out_and_its_number_said() -> None:
+    records = [ReadRecord(b"", P0, n, key) for n, key in enumerate([b"a", b"\xff", b"c"])]
+    made, errors = events(*records, values=[{}, {}, {}], key_codec_type="string")
+    assert [event["key"] for event in made] == ["a", "c"]
+    assert {number: type(error) for number, error in errors.items()} == {1: DecodeError}
+
+
+def test_an_event_keeps_what_the_value_says() -> None:
+    with pytest.raises(PlanError, match="adds the column 'key', but the value has one"):
+        events(ReadRecord(b"", P0), values=[{"key": 1}], key_codec_type="string")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"headers_column": "headers"}, "leave headers_column out.*record.headers"),
+        ({"key_codec_type": "string", "key_column": "who"}, "leave key_column out.*record.key"),
+    ],
+)
+def test_a_source_of_records_has_no_columns(options: dict[str, Any], message: str) -> None:
+    config = KafkaSourceConfig("localhost:1", "in", "g", **options)
+    with pytest.raises(ConfigurationError, match=message):
+        KafkaSource(config)

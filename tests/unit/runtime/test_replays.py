@@ -86,9 +86,22 @@ def test_a_topic_is_not_its_own_retry_topic() -> None:
         orders(retry_topic="a b")
 
 
-def test_agents_and_sources_without_steps_have_no_retry_topic() -> None:
-    with collecting(), pytest.raises(ConfigurationError, match="an agent has no retry_topic"):
-        App("a", broker="localhost:1").agent("orders", retry_topic="orders-retry")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_agents_on_one_retry_topic_take_what_names_themselves() -> None:
+    async def handler(stream: Any) -> None: ...
+
+    with collecting():
+        app = App("g", broker="localhost:1")
+        for name, retries in (("one", "orders-retry"), ("two", "orders-retry"), ("three", "else")):
+            app.agent("orders", name=name, retry_topic=retries)(handler)
+        ends = [output.node for output in app.outputs]
+    # A step of who reads another retry topic is gone here: rather taken twice than lost.
+    raw = sent_back("agent:one", "agent:two", "agent:three", "source")
+    taken = [[r.offset() for r in meant_for(end, ends)(raw).records] for end in ends[:2]]
+    assert taken == [[0, 2, 3], [1, 2, 3]]
+
+
+def test_a_source_of_records_has_no_retry_topic() -> None:
     config = KafkaSourceConfig("localhost:1", "orders", "g", retry_topic="orders-retry")
     with pytest.raises(ConfigurationError, match="a KafkaSource has no retry_topic"):
         KafkaSource(config)

@@ -5,12 +5,21 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from sabot.codecs import create_codec
+from sabot.columns.lineage import joined
 from sabot.errors import ColumnNotFoundError, FunctionResultError
 from sabot.kafka.sink import KafkaSinkConfig
-from sabot.operators import DropOperator, MapOperator, RenameOperator, SelectOperator
+from sabot.operators import (
+    DropOperator,
+    MapOperator,
+    RenameOperator,
+    SelectOperator,
+    WithColumnsOperator,
+)
+from sabot.runtime.faults import concat
 from sabot.runtime.writer import Writer, as_key
 from sabot.types import Batch
 from tests.batches import batch_of
@@ -163,6 +172,106 @@ def test_a_tombstone_that_is_written_anew_has_only_what_steps_added() -> None:
     assert written(DropOperator(["a"]).process(batch)) == [{"b": 2}, {}]
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        RenameOperator({"b": "x", "o": "p", "c": "d"}),
+        MapOperator(lambda b: b.rename_columns({"b": "x", "o": "p", "c": "d"}), name="map-1"),
+    ],
+)
+def test_gaps_go_with_a_column_that_is_renamed(step: Any) -> None:
+    assert written(step.process(spaced(*GAPS))) == [
+        {"a": 1, "x": None, "p": {"x": 1}},
+        {"a": 2, "p": {"y": None}},
+        {"a": 3, "d": [{"x": 1}, {}]},
+    ]
+
+
+def test_columns_that_change_names_keep_their_own_gaps() -> None:
+    batch = spaced('{"a":1}', '{"b":2}', '{"a":null}')
+    batch = RenameOperator({"a": "b", "b": "a"}).process(batch)
+    assert written(batch) == [{"b": 1}, {"a": 2}, {"b": None}]
+    batch = RenameOperator({"a": "c", "b": "a"}).process(batch)
+    assert written(batch) == [{"a": 1}, {"c": 2}, {"a": None}]
+    assert written(batch.take(pa.array([2, 0]))) == [{"a": None}, {"a": 1}]
+
+
+def test_gaps_of_renamed_columns_outlive_other_steps() -> None:
+    batch = RenameOperator({"b": "x"}).process(spaced(*GAPS))
+    batch = DropOperator(["o", "c"]).process(batch)
+    batch = WithColumnsOperator({"n": 1}).process(batch.filter(pa.array([True, True, False])))
+    assert written(batch) == [{"a": 1, "x": None, "n": 1}, {"a": 2, "n": 1}]
+
+
+def raw_rename(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch.set_column(0, "a", pc.add(batch["a"], 1))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        WithColumnsOperator({"a": pc.add(pc.field("a"), 1)}),
+        WithColumnsOperator({"a": lambda b: b["a"] + 1}),
+        MapOperator(lambda b: b.set_column(0, "a", b["a"] + 1), name="map-1"),
+        MapOperator(raw_rename, name="map-1", raw=True),
+        MapOperator(lambda b: pa.record_batch({"a": pc.add(b["a"], 1), "b": b["b"]}), name="map-1"),
+    ],
+)
+def test_a_value_computed_in_the_place_of_a_missing_field_is_missing_where_it_is_null(
+    step: Any,
+) -> None:
+    batch = spaced('{"a":1,"b":1}', '{"b":2}', '{"a":null}')
+    assert written(step.process(batch)) == [{"a": 2, "b": 1}, {"b": 2}, {"a": None}]
+
+
+def test_a_value_computed_in_the_place_of_a_missing_field_is_written_where_there_is_one() -> None:
+    batch = spaced('{"a":1}', '{"b":2}', '{"a":null}')
+    batch = WithColumnsOperator({"a": pc.coalesce(pc.field("a"), pc.scalar(0))}).process(batch)
+    assert written(DropOperator(["b"]).process(batch)) == [{"a": 1}, {"a": 0}, {"a": 0}]
+
+
+def test_a_value_computed_under_a_new_name_is_written_even_where_it_is_null() -> None:
+    batch = spaced('{"a":1}', '{"b":2}')
+    step = WithColumnsOperator({"double": pc.multiply(pc.field("a"), 2)})
+    wanted = [{"a": 1, "double": 2}, {"b": 2, "double": None}]
+    assert written(step.process(batch)) == wanted
+    # Just so where the bytes cannot be kept.
+    batch = RenameOperator({"b": "c"}).process(step.process(batch))
+    assert written(batch) == [{"a": 1, "double": 2}, {"c": 2, "double": None}]
+
+
+def test_a_column_that_was_dropped_has_no_gap_when_another_takes_its_name() -> None:
+    batch = DropOperator(["a"]).process(spaced('{"a":1,"b":1}', '{"b":2}'))
+    batch = WithColumnsOperator({"a": pc.scalar(None)}).process(batch)
+    assert written(batch) == [{"b": 1, "a": None}, {"b": 2, "a": None}]
+
+
+def test_lists_that_a_step_made_are_written_whole() -> None:
+    batch = spaced('{"l":[{"x":1},{}],"o":{"x":1}}', '{"l":[{"y":1}]}')
+    longer = pa.array(
+        [[{"x": 1, "y": None}, {"x": None, "y": 2}, {"x": 3, "y": None}], []],
+        pa.list_(pa.struct([("x", pa.int64()), ("y", pa.int64())])),
+    )
+    objects = pa.array([{"x": None, "y": None}, None])
+    batch = WithColumnsOperator({"l": lambda b: longer, "o": lambda b: objects}).process(batch)
+    assert written(batch) == [
+        {"l": longer[0].as_py(), "o": {"x": None}},
+        {"l": []},
+    ]
+
+
+def test_gaps_stay_in_parts_that_are_put_together_again() -> None:
+    batch = RenameOperator({"b": "x"}).process(spaced(*GAPS))
+    parts = [batch.slice(0, 1), batch.slice(1, 1), batch.slice(2, 1)]
+    whole = [
+        {"a": 1, "x": None, "o": {"x": 1}},
+        {"a": 2, "o": {"y": None}},
+        {"a": 3, "c": [{"x": 1}, {}]},
+    ]
+    assert written(concat(parts, batch)) == whole
+    assert written(joined(batch, parts, "step")) == whole
+
+
 # --- keys -------------------------------------------------------------------------------
 
 
@@ -216,7 +325,7 @@ def test_an_extractor_that_raises_costs_that_row() -> None:
 def test_a_row_that_cannot_be_encoded_costs_that_row() -> None:
     batch = batch_from(raw_of(rows([{"n": 0}, {"n": 1}, {"n": 2}])))
     texts = pa.Array.from_buffers(pa.string(), 3, pa.array([b"a", b"\xff", b"c"]).buffers())
-    changed = batch.with_columns(pa.record_batch({"text": texts}), frozenset())
+    changed = batch.with_columns(pa.record_batch({"text": texts}))
     prepared = writer().prepare(changed, JSON)
     assert [fault.where for fault in prepared.faults] == ["in[0]@1"]
     assert prepared.batch.record_numbers() == [0, 2]

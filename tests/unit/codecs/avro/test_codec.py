@@ -15,9 +15,9 @@ import pytest
 
 from sabot.codecs import AvroCodec, create_codec
 from sabot.errors import ConfigurationError, SchemaMismatchError
-from tests.unit.codecs.avro.values import FIXED, RICH, expected, record, written
+from tests.unit.codecs.avro.values import FIXED, PARTED, RICH, expected, record, written
 
-SCHEMAS = pytest.mark.parametrize("schema", [RICH, FIXED], ids=["rich", "fixed"])
+SCHEMAS = pytest.mark.parametrize("schema", [RICH, FIXED, PARTED], ids=["rich", "fixed", "parted"])
 
 
 def of(*fields: tuple[Any, ...], name: str = "R") -> dict[str, Any]:
@@ -165,6 +165,40 @@ def test_bad_records_among_many_are_found_and_the_others_keep_their_order() -> N
     decoded = codec.decode(values)
     assert [failure.index for failure in decoded.failures] == sorted(bad)
     assert decoded.columns["n"].to_pylist() == [n for n in range(1000) if n not in bad]
+
+
+def test_text_that_is_none_is_found_in_lists_maps_and_unions_of_many_records() -> None:
+    inner = of(("t", {"type": "array", "items": ["null", "string"]}), name="In")
+    codec = AvroCodec(
+        schema=of(
+            ("n", "long"),
+            ("lists", {"type": "array", "items": inner}),
+            ("map", {"type": "map", "values": {"type": "map", "values": "string"}}),
+            ("union", ["null", "long", "string", "In"]),
+        )
+    )
+    chance = random.Random(5)
+    values, rows, bad = [], [], []
+    for number in range(600):
+        texts = [chance.choice([b"\x00", b"\x02\x02a"]) for _ in range(chance.randint(1, 3))]
+        parts = [b"\x02" + zigzag(len(texts)) + b"".join(texts) + b"\x00\x00"]
+        parts += [b"\x02\x02k\x02\x02j\x02v\x00\x00", b"\x04\x02u"]
+        if chance.random() < 0.05:
+            bad.append(number)
+            at = chance.randrange(3)
+            damage = (b"\x02\x02\x02\x02\xff\x00\x00", b"\x02\x02k\x02\x02\xff\x02v\x00\x00")
+            parts[at] = (*damage, b"\x06\x02\x02\x02\xff\x00")[at]
+        else:
+            lists = [{"t": ["a" if len(text) > 1 else None for text in texts]}]
+            rows.append((number, lists))
+        values.append(zigzag(number) + b"".join(parts))
+    decoded = codec.decode(values)
+    decoded.columns.validate(full=True)
+    assert [failure.index for failure in decoded.failures] == bad
+    assert [(row["n"], row["lists"]) for row in decoded.columns.to_pylist()] == rows
+    last = decoded.columns.to_pylist()[-1]
+    assert last["map"] == [("k", [("j", "v")])]
+    assert last["union"] == {"long": None, "string": "u", "In": None}
 
 
 def test_a_null_for_which_the_schema_has_no_room_fails_alone() -> None:

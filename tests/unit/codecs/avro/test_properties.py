@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sabot.codecs import AvroCodec
-from tests.unit.codecs.avro.values import FIXED, RICH, record, written
+from tests.unit.codecs.avro.values import FIXED, PARTED, RICH, record, written
 
-CODECS = {"rich": AvroCodec(schema=RICH), "fixed": AvroCodec(schema=FIXED)}
-SCHEMAS: dict[str, Any] = {"rich": RICH, "fixed": FIXED}
+SCHEMAS: dict[str, Any] = {"rich": RICH, "fixed": FIXED, "parted": PARTED}
+CODECS = {name: AvroCodec(schema=schema) for name, schema in SCHEMAS.items()}
 GOOD = {
     name: [written(schema, record(random.Random(seed), schema)) for seed in (1, 2)]
     for name, schema in SCHEMAS.items()

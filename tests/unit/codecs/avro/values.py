@@ -12,7 +12,7 @@ from typing import Any
 
 import fastavro
 
-__all__ = ["FIXED", "RICH", "expected", "record", "written"]
+__all__ = ["FIXED", "PARTED", "RICH", "expected", "record", "written"]
 
 Row = dict[str, Any]
 
@@ -98,6 +98,38 @@ FIXED["fields"] += [
 ]
 """As `RICH`, with what records must be taken one by one for."""
 
+EMPTY = {"type": "record", "name": "Empty2", "fields": [{"name": "n", "type": "null"}]}
+HOLLOW = {
+    "type": "record",
+    "name": "Hollow",
+    "fields": [
+        {"name": "none", "type": "Empty2"},
+        {"name": "x", "type": "long"},
+        {"name": "null", "type": "null"},
+        {"name": "f", "type": "F20"},
+    ],
+}
+PARTED: Row = copy.deepcopy(RICH)
+PARTED["fields"] += [
+    {"name": "empty", "type": EMPTY},
+    {"name": "optional_empty", "type": ["null", "Empty2"]},
+    {"name": "empties", "type": {"type": "map", "values": "Empty2"}},
+    {"name": "nulls", "type": {"type": "map", "values": "null"}},
+    {"name": "zero", "type": {"type": "fixed", "name": "F0", "size": 0}},
+    {"name": "fixed", "type": {"type": "fixed", "name": "F20", "size": 20}},
+    {"name": "optional_fixed", "type": ["null", {"type": "fixed", "name": "F8", "size": 8}]},
+    {"name": "short", "type": {"type": "fixed", "name": "F4", "size": 4}},
+    {"name": "long_fixed", "type": [{"type": "fixed", "name": "F100", "size": 100}, "null"]},
+    {
+        "name": "fixed_decimal",
+        "type": logical("fixed", "decimal", name="FD", size=16, precision=38),
+    },
+    {"name": "hollow", "type": HOLLOW},
+    {"name": "hollows", "type": {"type": "array", "items": ["null", "Hollow"]}},
+    {"name": "fixed_union", "type": ["null", "F20", "int", "Empty2", "Hollow", "F0"]},
+]
+"""As `RICH`, with what columns have in parts, or not at all."""
+
 
 def inner(chance: random.Random) -> Row:
     sizes = range(chance.randint(0, 3))
@@ -153,6 +185,32 @@ def record(chance: random.Random, schema: Row = RICH) -> Row:
             "optional_fixed": some([None, b"abc"]),
             "fixed_union": some([None, ("n.F3", b"abc"), 5]),
         }
+    if schema is PARTED:
+        hollow = {"none": {"n": None}, "x": 3, "null": None, "f": chance.randbytes(20)}
+        row |= {
+            "empty": {"n": None},
+            "optional_empty": some([None, {"n": None}]),
+            "empties": {key: {"n": None} for key in "abc"[: chance.randint(0, 3)]},
+            "nulls": dict.fromkeys("abc"[: chance.randint(0, 3)]),
+            "zero": b"",
+            "fixed": chance.randbytes(20),
+            "optional_fixed": some([None, b"\x01\0\0\0\0\0\xf0\x7f"]),
+            "short": some([b"\x01\0\x80\x7f", chance.randbytes(4)]),
+            "long_fixed": some([None, chance.randbytes(100)]),
+            "fixed_decimal": Decimal(chance.randint(-(10**37), 10**37)),
+            "hollow": hollow,
+            "hollows": [some([None, hollow]) for _ in range(chance.randint(0, 3))],
+            "fixed_union": some(
+                [
+                    None,
+                    ("n.F20", chance.randbytes(20)),
+                    5,
+                    ("n.Empty2", {"n": None}),
+                    ("n.Hollow", hollow),
+                    ("n.F0", b""),
+                ]
+            ),
+        }
     return row
 
 
@@ -166,7 +224,11 @@ def expected(row: Row) -> Row:
         "union_without_null": branches(row["union_without_null"], "int", "string"),
     }
     if "fixed_union" in row:
-        made["fixed_union"] = branches(row["fixed_union"], "n.F3", "int")
+        labels = ("n.F3", "int")
+        if "hollow" in row:
+            labels = ("n.F20", "int", "n.Empty2", "n.Hollow", "n.F0")
+            made |= {name: list(row[name].items()) for name in ("empties", "nulls")}
+        made["fixed_union"] = branches(row["fixed_union"], *labels)
     return made
 
 

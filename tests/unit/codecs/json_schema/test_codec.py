@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabot.codecs import JsonSchemaCodec
+from sabot.codecs.document_codec import DocumentCodec
+from sabot.codecs.memory import LearningCodec
 from sabot.errors import ConfigurationError, DecodeError, EncodeError
+from sabot.types import Stem
+from tests.unit.codecs.documents.notebook import Notebook
 
 SCHEMA: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-07/schema#",
@@ -107,6 +111,66 @@ def test_types_the_schema_does_not_tell_are_inferred() -> None:
         [("id", pa.int64()), ("any", pa.list_(pa.int64())), ("more", pa.string())]
     )
     assert reader.decode([b'{"any":["x"]}']).failures
+
+
+def learning(memory: Notebook, schema: Any = OPEN) -> JsonSchemaCodec:
+    made = codec(schema)
+    assert isinstance(made, LearningCodec)
+    made.remember(memory)
+    return made
+
+
+def test_what_is_inferred_is_remembered_and_what_is_told_is_not() -> None:
+    memory = Notebook()
+    learning(memory).decode([b'{"id":1,"any":1}', b'{"id":2,"more":"x"}'])
+    assert memory.schema == pa.schema({"any": pa.int64(), "more": pa.string()})
+    decoded = learning(memory).decode([b'{"id":1,"any":"x"}', b'{"id":2,"any":2.5}'])
+    assert [failure.index for failure in decoded.failures] == [0]
+    assert decoded.columns.to_pylist() == [{"id": 2, "any": 2.5, "more": None}]
+
+
+def test_a_type_that_a_new_schema_tells_holds_at_once() -> None:
+    memory = Notebook()
+    learning(memory).decode([b'{"id":1,"any":1,"more":1}'])
+    told = {"properties": {"id": {"type": "integer"}, "any": {"type": "string"}, "new": {}}}
+    decoded = learning(memory, told).decode([b'{"id":1,"any":"x"}', b'{"any":"y","more":"no"}'])
+    assert decoded.columns.to_pylist() == [{"id": 1, "any": "x", "new": None, "more": None}]
+    assert [failure.index for failure in decoded.failures] == [1]
+
+
+def test_a_schema_that_tells_all_types_asks_no_memory() -> None:
+    memory = Notebook(pa.schema({"id": pa.string(), "x": pa.int64()}))
+    decoded = learning(memory, SCHEMA).decode([b'{"id":1,"x":1}'])
+    assert decoded.columns.schema == codec().schema
+    assert memory.told == []
+
+
+def test_a_missing_field_stays_missing_and_a_null_stays_null() -> None:
+    columns = pa.RecordBatch.from_pylist([{"id": 1, "note": None}] * 3)
+    stems = {"note": Stem("note", changed=False)}
+    made = codec()
+    assert isinstance(made, DocumentCodec)
+    documents = [{"id": 1}, {"id": 1, "note": None}, None]
+    assert made.encode_found(columns, documents, stems).values == [
+        b'{"id":1}',
+        b'{"id":1,"note":null}',
+        b'{"id":1}',
+    ]
+
+
+def test_a_null_is_written_where_a_row_is_not_valid_without_it() -> None:
+    schema = {
+        "required": ["note"],
+        "properties": {"id": {"type": "integer"}, "note": {"type": ["string", "null"]}},
+    }
+    columns = pa.RecordBatch.from_pylist(
+        [{"id": 1, "note": None}, {"id": None, "note": "x"}, {"id": 3, "note": "y"}]
+    )
+    columns = columns.set_column(0, "id", pa.array([1.0, 2.5, 3.0]))
+    stems = {"note": Stem("text", changed=False)}
+    encoded = codec(schema).encode_found(columns, [{}, {}, {}], stems)
+    assert encoded.values == [b'{"id":1.0,"note":null}', b'{"id":3.0,"note":"y"}']
+    assert [failure.index for failure in encoded.failures] == [1]
 
 
 def test_what_is_inferred_is_bounded() -> None:
