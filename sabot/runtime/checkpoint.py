@@ -163,6 +163,8 @@ class Checkpoint:
                 return not silent
             if self._transaction is None:
                 self._commit_plainly(self._reached(reports, silent))
+                if not silent:
+                    self._fold(reports)
                 return not silent
             if silent:
                 # The outputs of the others are held, and what changed in state is kept.
@@ -192,6 +194,17 @@ class Checkpoint:
         if points:
             self._committed(points, self._commit(points))
             crash_point("committed")
+
+    def _fold(self, reports: Mapping[str, CutReport]) -> None:
+        """Say that state without a changelog is committed; its end is only a count of cuts."""
+        ends = {
+            (delta.topic, delta.partition): self._number
+            for report in reports.values()
+            for delta in report.deltas
+        }
+        if ends:
+            for one in self._participants:
+                one.tell(Committed(self._number, ends))
 
     def _commit_within(
         self,

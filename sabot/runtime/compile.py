@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabot.errors import ConfigurationError, PlanError
+from sabot.kafka.embedded import is_embedded
 from sabot.operators.base import Operator
 from sabot.plan.nodes import (
     AgentNode,
@@ -32,6 +33,7 @@ from sabot.plan.nodes import (
 )
 from sabot.plan.outputs import Output
 from sabot.runtime.stateful_plan import StoreUse, check_stateful, stores_of
+from sabot.state import Store
 
 __all__ = ["DomainPlan", "PipelinePlan", "build_operator", "compile_outputs", "is_step", "topic_of"]
 
@@ -69,11 +71,13 @@ class DomainPlan:
         pipelines: In the order they were defined.
         inferred: The schemas its codecs have inferred, by topic and codec, as long as the
             worker lives.
+        kept: What its steps keep, by store and partition, where a broker cannot.
     """
 
     key: Hashable
     pipelines: list[PipelinePlan] = field(default_factory=list)
     inferred: dict[str, pa.Schema] = field(default_factory=dict)
+    kept: dict[tuple[str, int], Store] = field(default_factory=dict)
 
     @property
     def sources(self) -> list[Any]:
@@ -90,6 +94,11 @@ class DomainPlan:
     def stateful(self) -> bool:
         """Whether any of its steps keeps state."""
         return bool(self.stores)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it reads the embedded broker."""
+        return is_embedded(str(getattr(self.sources[0], "bootstrap_servers", "")))
 
     @property
     def bounded(self) -> bool:

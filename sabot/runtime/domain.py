@@ -37,6 +37,7 @@ from sabot.runtime.domain_state import DomainState
 from sabot.runtime.exactly_once import check_clusters, sinks_of
 from sabot.runtime.feeder import Feeder
 from sabot.runtime.lane import Lane
+from sabot.runtime.local_state import LocalState
 from sabot.runtime.messages import Assigned, Released, Work
 from sabot.runtime.metadata import start_of
 from sabot.runtime.observed import pipeline_statistics
@@ -150,7 +151,7 @@ class Domain:
         )
 
     def _make_transactions(self, slot: str) -> TransactionalProducer | None:
-        if not (self._exactly_once or self.plan.stateful):
+        if not (self._exactly_once or (self.plan.stateful and not self.plan.embedded)):
             return None
         if not sinks_of(self.plan) and not hasattr(self.plan.sources[0], "bootstrap_servers"):
             return None
@@ -208,10 +209,12 @@ class Domain:
             timeout=max(source.connect_timeout_seconds for source in sources),
         )
 
-    def _make_state(self, directory: StateDirectory | None) -> DomainState | None:
+    def _make_state(self, directory: StateDirectory | None) -> DomainState | LocalState | None:
         uses = self.plan.stores
         if not uses or self._reader is None:
             return None
+        if self.plan.embedded:
+            return LocalState(uses, self.plan.kept, self._begins)
         sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
         return DomainState(
             uses,

@@ -56,5 +56,4 @@ class MemoryStore:
         self._position = 0
 
     def close(self) -> None:
-        """Let go of the values."""
-        self._values = {}
+        """Do nothing: the values go with the store."""
