@@ -35,6 +35,7 @@ from sabot.runtime.feeder import Feeder
 from sabot.runtime.lane import Lane
 from sabot.runtime.messages import Assigned, Released, Work
 from sabot.runtime.metadata import start_of
+from sabot.runtime.pipeline import PipelineActor
 from sabot.runtime.producers import Producers, transaction_properties
 from sabot.runtime.statistics import PipelineStatistics
 from sabot.runtime.transactional import TransactionalCommit
@@ -172,6 +173,8 @@ class Domain:
                 schemas=self._schemas,
             )
             actor.on_finished = self._finished.set
+            if isinstance(actor, PipelineActor):
+                actor.is_exact = self._transactions is not None
             mailbox = Mailbox(max(4 * actor.batch_size, 2000), _MAILBOX_BYTES)
             ref = self._system.spawn(actor, mailbox, supervision=Supervision(), kind=actor.kind)
             lanes.append(Lane(actor, ref))

@@ -67,6 +67,7 @@ class PipelineActor(Actor):
         self._outstanding: list[Parcel] = []
         self._in_hand: RawBatch | None = None
         self._settled: CutReport | None = None
+        self.is_exact = False
         self._log = get_logger("sabot.pipeline").bind(pipeline=name)
         self.kind = "pipeline"
         self.on_finished: Callable[[], None] = lambda: None
@@ -150,11 +151,11 @@ class PipelineActor(Actor):
     def report(self) -> CutReport:
         """Return how far every branch has come and what is still on its way.
 
-        Of a batch that is taken up again later nothing is said yet: what has been made of it
-        belongs to a position that the branch has not come to.
+        Where commits are transactions nothing is said yet of a batch that is taken up again
+        later: what has been made of it belongs to a position that the branch has not come to.
         """
         self._prune()
-        if not self.flow.is_settled and self._settled is not None:
+        if self.is_exact and not self.flow.is_settled and self._settled is not None:
             before = tuple(parcel for parcel in self._settled.parcels if not parcel.delivered)
             return replace(self._settled, parcels=before, unsettled=self._unsettled())
         return self._now()
@@ -173,7 +174,7 @@ class PipelineActor(Actor):
 
     def _mark(self) -> None:
         """Remember where the branches are before work that may not come to its end."""
-        if self.flow.is_settled:
+        if self.is_exact and self.flow.is_settled:
             self._settled = self._now()
 
     # --- effects --------------------------------------------------------------------
