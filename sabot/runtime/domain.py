@@ -41,6 +41,7 @@ from sabot.runtime.local_state import LocalState
 from sabot.runtime.messages import Assigned, Released, Work
 from sabot.runtime.metadata import start_of
 from sabot.runtime.observed import pipeline_statistics
+from sabot.runtime.pipeline import PipelineActor
 from sabot.runtime.producers import Producers, transaction_properties
 from sabot.runtime.progress import Start
 from sabot.runtime.settings import WorkerSettings
@@ -247,6 +248,8 @@ class Domain:
                 neighbours=ends,
             )
             actor.on_finished = self._finished.set
+            if isinstance(actor, PipelineActor):
+                actor.is_exact = self._transactions is not None
             mailbox = Mailbox(max(4 * actor.batch_size, 2000), most_bytes, budget=budget)
             runs_by = cell_supervision(supervision)
             ref = self._system.spawn(actor, mailbox, supervision=runs_by, kind=actor.kind)
