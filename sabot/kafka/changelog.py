@@ -7,13 +7,15 @@ value a deletion. A partition of it belongs to the source partition of the same 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sabot.errors import BrokerError, StateMismatchError
+from sabot.errors import BrokerError, DeliveryError, StateMismatchError
 from sabot.kafka.admin import create_topic
-from sabot.kafka.connect import check_cluster, client_errors, open_admin
+from sabot.kafka.connect import check_cluster, client_errors, open_admin, open_producer
+from sabot.kafka.properties import connection_properties
 
 __all__ = ["Changelog", "changelog_topic", "empty_changelog", "ensure_changelog"]
 
@@ -33,11 +35,14 @@ class Changelog:
         topic: Its name.
         identity: Another one for a topic of that name that is made anew.
         partitions: How many it has.
+        deletions_last: For how many seconds deletions can be read: its
+            ``delete.retention.ms``.
     """
 
     topic: str
     identity: str
     partitions: int
+    deletions_last: float
 
 
 def changelog_topic(app: str, store: str) -> str:
@@ -88,35 +93,88 @@ def ensure_changelog(
             f"the records of {source!r} to a new topic and read that with a new store, or delete "
             f"{topic!r}, reset the group's offsets and read everything again with --state rebuild"
         )
-    policy = _config(admin, topic, "cleanup.policy", timeout)
+    config = _config(admin, topic, timeout)
+    policy = config["cleanup.policy"]
     if "compact" not in policy.split(",") or "delete" in policy.split(","):
         raise StateMismatchError(
             f"changelog {topic!r} has cleanup.policy={policy!r}, which loses state; run "
-            f"kafka-configs.sh --alter --topic {topic} --add-config cleanup.policy=compact"
+            f"kafka-configs.sh --bootstrap-server {properties['bootstrap.servers']} --alter "
+            f"--entity-type topics --entity-name {topic} --add-config cleanup.policy=compact"
         )
-    return Changelog(topic, identity, partitions)
+    return Changelog(topic, identity, partitions, int(config["delete.retention.ms"]) / 1000)
 
 
 def empty_changelog(
-    topic: str, partition: int, before: int, properties: Mapping[str, Any], timeout: float
-) -> None:
-    """Delete a partition's records below an offset, for good.
+    topic: str,
+    partition: int,
+    keys: Iterable[bytes],
+    properties: Mapping[str, Any],
+    timeout: float = 10.0,
+) -> int:
+    """Write a deletion for each key, and return the next offset behind them.
+
+    The cluster refuses to cut off the records of a compacted topic.
+
+    Args:
+        topic, partition: What to empty.
+        keys: All that are there, at least one.
+        properties: Of the connection.
+        timeout: Seconds without any progress until it is an error.
 
     Raises:
-        BrokerError: If the cluster refuses.
+        DeliveryError: If the cluster does not take them.
     """
     from confluent_kafka import KafkaException
-    from confluent_kafka import TopicPartition as ClientPartition
 
-    admin = open_admin(properties, client_errors(properties))
-    asked = ClientPartition(topic, partition, before)
+    connection = {**connection_properties(properties), "enable.idempotence": True}
+    producer = open_producer(connection, client_errors(connection))
+    reports = _Reports()
+    sent = 0
     try:
-        admin.delete_records([asked], request_timeout=timeout)[asked].result()
+        for key in keys:
+            while not _offered(producer, topic, partition, key, reports):
+                reports.await_some(producer, topic, timeout)
+            sent += 1
+        while reports.count < sent:
+            reports.await_some(producer, topic, timeout)
     except KafkaException as error:
-        raise BrokerError(
-            f"{topic}[{partition}] cannot be emptied: {error.args[0].str()}; a compacted topic "
-            "must also have the right to be deleted from (DELETE)"
+        raise DeliveryError(
+            f"{topic}[{partition}] cannot be emptied: {error.args[0].str()}"
         ) from error
+    return reports.behind
+
+
+class _Reports:
+    """Counts what has arrived."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.behind = 0
+
+    def note(self, error: Any, message: Any) -> None:
+        """Take one delivery report; raises out of the poll that serves it."""
+        if error is not None:
+            raise DeliveryError(
+                f"{message.topic()}[{message.partition()}] cannot be emptied: {error.str()}"
+            )
+        self.count += 1
+        self.behind = max(self.behind, message.offset() + 1)
+
+    def await_some(self, producer: Any, topic: str, timeout: float) -> None:
+        """Wait until one more has arrived."""
+        before, deadline = self.count, time.monotonic() + timeout
+        while self.count == before:
+            producer.poll(0.1)
+            if self.count == before and time.monotonic() > deadline:
+                raise DeliveryError(f"{topic!r} has taken no deletion for {timeout:g} s")
+
+
+def _offered(producer: Any, topic: str, partition: int, key: bytes, reports: _Reports) -> bool:
+    try:
+        producer.produce(topic, None, key, partition=partition, on_delivery=reports.note)
+    except BufferError:
+        return False
+    return True
 
 
 def _admin() -> Any:
@@ -137,7 +195,7 @@ def _described(admin: Any, topic: str, timeout: float) -> tuple[str, int]:
     return str(described.topic_id), len(described.partitions)
 
 
-def _config(admin: Any, topic: str, name: str, timeout: float) -> str:
+def _config(admin: Any, topic: str, timeout: float) -> dict[str, str]:
     from confluent_kafka import KafkaException
 
     resource = _admin().ConfigResource("topic", topic)
@@ -147,4 +205,4 @@ def _config(admin: Any, topic: str, name: str, timeout: float) -> str:
         raise BrokerError(
             f"the settings of topic {topic!r} are not known: {error.args[0].str()}"
         ) from error
-    return str(answer[name].value)
+    return {name: str(entry.value) for name, entry in answer.items()}
