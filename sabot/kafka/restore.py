@@ -59,6 +59,7 @@ class _Reading:
     deletions_last: float | None = None
     done: Future[Restored] = field(default_factory=Future)
     records: int = 0
+    caught_up: bool = False
 
     @property
     def left(self) -> int | None:
@@ -318,7 +319,11 @@ class Restorer:
         reading = self._readings.get(place)
         if reading is None:
             return
-        if reading.target is not None and offset >= reading.target:
+        if reading.target is None:
+            if not reading.caught_up:
+                reading.caught_up = True
+                self._log.info("standby is current", shard=str(place), records=reading.records)
+        elif offset >= reading.target:
             self._complete(reading)
 
     def _complete(self, reading: _Reading) -> None:
