@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -18,13 +17,13 @@ from sabot.errors import (
     BrokerError,
     PartitionLostError,
     SabotError,
-    StateMismatchError,
     TopicNotFoundError,
 )
 from sabot.kafka.client_errors import translate_error
 from sabot.kafka.connect import client_errors, open_consumer
 from sabot.kafka.log_ends import LogEnds
 from sabot.kafka.properties import connection_properties
+from sabot.kafka.restore_start import restore_start
 from sabot.logs import get_logger
 from sabot.state.store import Store
 from sabot.types import TopicPartition
@@ -219,7 +218,13 @@ class Restorer:
             return
         self._withdraw(reading.place)
         try:
-            start = self._start_of(reading)
+            start = restore_start(
+                reading.store,
+                reading.place,
+                reading.target,
+                ends=self._log_ends,
+                deletions_last=reading.deletions_last,
+            )
             if start is None:
                 self._complete(reading)
                 return
@@ -238,36 +243,6 @@ class Restorer:
             self._finish(reading)
         else:
             self._fail(reading, PartitionLostError(f"the restore from {place} was withdrawn"))
-
-    def _start_of(self, reading: _Reading) -> int | None:
-        """Return where to read from; ``None`` if there is nothing to read."""
-        place, store, target = reading.place, reading.store, reading.target
-        if store.position == target:
-            return None
-        low, high = self._log_ends.of(place)
-        if target is not None:
-            _check_target(place, target, low, high)
-        if store.position > (high if target is None else target):
-            self._empty(reading, f"is at offset {store.position}, ahead of the commit")
-        elif 0 < store.position < low:
-            self._empty(reading, f"is at offset {store.position}, which is gone")
-        elif store.position > 0 and self._missed_deletions(reading):
-            self._empty(reading, "has missed changes for longer than deletions can be read")
-        start = max(store.position, low)
-        return None if target is not None and start >= target else start
-
-    def _missed_deletions(self, reading: _Reading) -> bool:
-        """Whether something old follows the store's position, where a deletion may have been."""
-        if reading.deletions_last is None:
-            return False
-        oldest = time.time() - reading.deletions_last
-        return reading.store.position < self._log_ends.first_since(reading.place, oldest)
-
-    def _empty(self, reading: _Reading, why: str) -> None:
-        self._log.warning(
-            "local state is read anew from the changelog", shard=str(reading.place), why=why
-        )
-        reading.store.clear()
 
     def _read(self) -> None:
         from confluent_kafka import KafkaError
@@ -390,25 +365,3 @@ class Restorer:
         if offset is None:
             return ClientPartition(place.topic, place.partition)
         return ClientPartition(place.topic, place.partition, offset)
-
-
-def _check_target(place: TopicPartition, target: int, low: int, high: int) -> None:
-    """Refuse a commit that the changelog cannot have been part of.
-
-    Raises:
-        StateMismatchError: Then, with what may be done.
-    """
-    if target > high:
-        raise StateMismatchError(
-            f"the commit says that the state in {place} ends at offset {target}, but the "
-            f"changelog ends at {high}: it was made anew or cut off. Start with --state keep "
-            "to go on with what it holds, or reset the group's offsets and start with --state "
-            "rebuild to read everything again"
-        )
-    if low > target > 0:
-        raise StateMismatchError(
-            f"the commit says that the state in {place} ends at offset {target}, but the "
-            f"changelog begins at {low}: what it held is deleted. Start with --state keep "
-            "to go on with what is left, or reset the group's offsets and start with "
-            "--state rebuild to read everything again"
-        )

@@ -90,6 +90,12 @@ class StateDirectory:
                 return self._slot
         raise StateError(f"all {_SLOTS} slots of {str(self.path)!r} are taken")
 
+    def close(self) -> None:
+        """Give the slot back; stores that are open stay so."""
+        if self._slot is not None:
+            self._slot.release()
+            self._slot = None
+
     def open(
         self,
         store: str,
