@@ -249,7 +249,11 @@ class Restorer:
 
         by_place: dict[TopicPartition, list[Any]] = {}
         ended: dict[TopicPartition, int] = {}
-        for message in self._client.consume(_BATCH, _POLL_SECONDS):
+        first = self._client.poll(_POLL_SECONDS)
+        if first is None:
+            return
+        # A wait in consume() would be for a full batch.
+        for message in [first, *self._client.consume(_BATCH - 1, 0)]:
             error = message.error()
             place = TopicPartition(message.topic(), message.partition())
             if error is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.acceptance.command import Command
 from tests.broker import Kafka
@@ -83,7 +83,11 @@ class Group:
         for partition in range(PARTITIONS):
             keys = [b"%d" % number for number in range(KEYS)]
             self.kafka.produce(self.changelog, [b"1"] * KEYS, keys=keys, partition=partition)
-        noted = json.dumps({"v": 1, "cut": 1, "state": {self.changelog: KEYS}})
+        self.commit(KEYS)
+
+    def commit(self, end: int) -> None:
+        """Commit that nothing of the source is done, and that state ends here."""
+        noted = json.dumps({"v": 1, "cut": 1, "state": {self.changelog: end}})
         consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": self.group})
         offsets = [TopicPartition(self.source, n, 0, noted) for n in range(PARTITIONS)]
         consumer.commit(offsets=offsets, asynchronous=False)
@@ -171,3 +175,38 @@ def test_a_worker_without_partitions_keeps_standbys_too(kafka: Kafka, tmp_path: 
     finally:
         for one in workers:
             one.__exit__(None, None, None)
+
+
+def test_workers_that_come_and_go_during_a_restore_all_get_there(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    group = Group(kafka, tmp_path, store="rocksdb")
+    # Of each partition enough to be read for a while: the log is long and its end is open.
+    writer = Producer(
+        {"bootstrap.servers": kafka.bootstrap, "transactional.id": kafka.unique("open")}
+    )
+    writer.init_transactions(10)
+    writer.begin_transaction()
+    for partition in range(PARTITIONS):
+        writer.produce(group.changelog, b"1", b"last", partition=partition)
+    writer.flush(10)
+    group.commit(KEYS + 1)
+    with group.worker() as first, group.worker() as second:
+        until(lambda: len(kafka.group_members(group.group)) == 2, what="two members")
+        with group.worker() as third:
+            until(lambda: len(kafka.group_members(group.group)) == 3, what="three members")
+            # In the middle of their restores: none can come to its end.
+            first.kill()
+            assert first.ends() == -signal.SIGKILL
+            assert not owned(second)
+            assert not owned(third)
+            until(lambda: len(kafka.group_members(group.group)) == 2, what="two members again")
+            writer.commit_transaction(10)
+            until(
+                lambda: owned(second) | owned(third) == set(range(PARTITIONS)),
+                what="all partitions with an owner",
+                timeout=60,
+            )
+            assert not owned(second) & owned(third)
+            restored = [*said(second, "state restored"), *said(third, "state restored")]
+            assert {each["now"] for each in restored} == {KEYS + 1}
