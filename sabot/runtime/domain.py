@@ -226,6 +226,7 @@ class Domain:
             timeout=max(source.connect_timeout_seconds for source in sources),
             ready=self._begins,
             failed=self._end,
+            member=lambda: None if self._reader is None else self._reader.member_id,
         )
 
     def _make_lanes(
