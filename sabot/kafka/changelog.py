@@ -13,9 +13,7 @@ from typing import Any
 
 from sabot.errors import BrokerError, StateMismatchError
 from sabot.kafka.admin import create_topic
-from sabot.kafka.connect import check_cluster, client_errors, open_admin, open_producer
-from sabot.kafka.embedded import is_embedded_cluster
-from sabot.kafka.properties import connection_properties
+from sabot.kafka.connect import check_cluster, client_errors, open_admin
 from sabot.logs import get_logger
 
 __all__ = ["Changelog", "changelog_topic", "changelogs_of", "ensure_changelog"]
@@ -90,8 +88,6 @@ def ensure_changelog(
     wanted = len(check_cluster(admin, [source], timeout=timeout, errors=errors)[source])
     # All topics: asking for one by name may create it, with the wrong settings.
     found = admin.list_topics(timeout=timeout)
-    if is_embedded_cluster(found.cluster_id):
-        return _embedded_changelog(topic, properties, timeout)
     if topic not in found.topics:
         create_topic(
             str(properties["bootstrap.servers"]),
@@ -118,21 +114,6 @@ def ensure_changelog(
             f"--entity-type topics --entity-name {topic} --add-config cleanup.policy=compact"
         )
     return Changelog(topic, identity, partitions, int(config["delete.retention.ms"]) / 1000)
-
-
-def _embedded_changelog(topic: str, properties: Mapping[str, Any], timeout: float) -> Changelog:
-    """Have a changelog on an embedded broker, whose topics have no settings of their own."""
-    errors = client_errors(properties)
-    # A producer's question makes the topic.
-    producer = open_producer(connection_properties(properties), errors)
-    found = check_cluster(producer, [topic], timeout=timeout, errors=errors)
-    _log.warning(
-        "state on an embedded broker is for development only: it keeps no log for long, and ends "
-        "with its process",
-        changelog=topic,
-    )
-    identity = f"embedded at {properties['bootstrap.servers']}"
-    return Changelog(topic, identity, len(found[topic]), int(_CONFIG["delete.retention.ms"]) / 1000)
 
 
 def _admin() -> Any:

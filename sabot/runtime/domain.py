@@ -37,7 +37,7 @@ from sabot.runtime.domain_state import DomainState
 from sabot.runtime.exactly_once import check_clusters, sinks_of
 from sabot.runtime.feeder import Feeder
 from sabot.runtime.lane import Lane
-from sabot.runtime.local_state import LocalState
+from sabot.runtime.local_state import LocalState, on_embedded
 from sabot.runtime.messages import Assigned, Released, Work
 from sabot.runtime.metadata import start_of
 from sabot.runtime.observed import pipeline_statistics
@@ -117,6 +117,7 @@ class Domain:
         self._log = get_logger("sabot.domain").bind(group=plan.name)
         self._exactly_once = guarantee == "exactly_once"
         self._interval = self._commit_interval()
+        self._is_local = plan.stateful and on_embedded(plan)
         self._transactions = self._make_transactions(slot)
         self.producers = Producers(application, self._transactions, exactly_once=self._exactly_once)
         self._reader = self._make_reader()
@@ -152,7 +153,7 @@ class Domain:
         )
 
     def _make_transactions(self, slot: str) -> TransactionalProducer | None:
-        if not (self._exactly_once or (self.plan.stateful and not self.plan.embedded)):
+        if not (self._exactly_once or (self.plan.stateful and not self._is_local)):
             return None
         if not sinks_of(self.plan) and not hasattr(self.plan.sources[0], "bootstrap_servers"):
             return None
@@ -214,7 +215,7 @@ class Domain:
         uses = self.plan.stores
         if not uses or self._reader is None:
             return None
-        if self.plan.embedded:
+        if self._is_local:
             return LocalState(uses, self.plan.kept, self._begins)
         sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
         return DomainState(

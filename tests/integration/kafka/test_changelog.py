@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
 
 from sabot.errors import BrokerUnavailableError, StateMismatchError
-from sabot.kafka.changelog import changelog_topic, empty_changelog, ensure_changelog
+from sabot.kafka.changelog import changelog_topic, ensure_changelog
 from tests.broker import Kafka
 from tests.until import until
 
@@ -92,18 +92,3 @@ def test_a_topic_that_forgets_is_refused_with_the_command_that_helps(
 def test_a_cluster_that_does_not_answer_is_named(topic: str) -> None:
     with pytest.raises(BrokerUnavailableError, match="localhost:1"):
         ensure_changelog(topic, "any", {"bootstrap.servers": "localhost:1"}, timeout=0.5)
-
-
-def test_emptying_writes_a_deletion_for_each_key_of_one_partition(
-    kafka: Kafka, topic: str, source: str, properties: dict[str, Any]
-) -> None:
-    ensure_changelog(topic, source, properties)
-    keys = [b"%d" % number for number in range(2000)]
-    for partition in (0, 1):
-        kafka.produce(topic, [b"."] * 2000, keys=keys, partition=partition)
-    end = empty_changelog(topic, 1, iter(keys), properties)
-    assert end == 4000
-    assert kafka.end_offsets(topic) == {0: 2000, 1: 4000, 2: 0}
-    deletions = [m for m in kafka.read_all(topic) if m.value() is None]
-    assert [m.key() for m in deletions] == keys
-    assert {m.partition() for m in deletions} == {1}

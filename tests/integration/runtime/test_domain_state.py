@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from sabot.errors import StateMismatchError
-from sabot.runtime.domain_state import DomainState
+from sabot.runtime.domain_state import REBUILD, DomainState
 from sabot.runtime.progress import Start
 from sabot.runtime.settings import StateSettings
 from sabot.runtime.stateful_plan import StoreUse
@@ -131,19 +131,27 @@ def test_state_that_no_commit_speaks_of_can_be_kept(
     assert len(list(shard.scan())) == 3
 
 
-def test_state_that_no_commit_speaks_of_can_be_rebuilt_from_nothing_for_good(
+def test_state_that_no_commit_speaks_of_is_deleted_along_with_the_first_commit(
     kafka: Kafka, owner: Make, source: str, changelog: str
 ) -> None:
     one, tp = owner(policy="rebuild"), TopicPartition(source, 0)
     one.state.assigned({tp: Start(0, 1)})
     _, start, shard = one.next()
-    assert (list(shard.scan()), start.state) == ([], {changelog: 6})
-    assert [m.key() for m in kafka.read_all(changelog) if m.value() is None] == [b"a", b"b", b"c"]
-    # A worker that ended before its first commit: what is there now is no state.
-    two = owner()
-    two.state.assigned({tp: Start(0, 2)})
-    _, start, shard = two.next()
-    assert (list(shard.scan()), start.state) == ([], {changelog: 6})
+    assert (list(shard.scan()), start.state) == ([], {changelog: 3})
+    delta = shard.freeze(1)
+    assert delta is not None
+    assert delta.changes == dict.fromkeys([b"a", b"b", b"c"])
+    # As long as nothing is committed nothing is deleted, either.
+    assert not [m for m in kafka.read_all(changelog) if m.value() is None]
+
+
+def test_state_is_deleted_where_the_commit_says_that_it_begins_anew(
+    owner: Make, source: str, changelog: str
+) -> None:
+    one = owner()
+    one.state.assigned({TopicPartition(source, 0): Start(0, 1, state={changelog: REBUILD})})
+    _, start, shard = one.next()
+    assert (list(shard.scan()), start.state) == ([], {changelog: 3})
 
 
 @pytest.mark.parametrize("policy", ["refuse", "rebuild"])
