@@ -58,6 +58,7 @@ def resolve_positions(
     *,
     timeout: float = 10.0,
     lock: contextlib.AbstractContextManager[Any] | None = None,
+    known: Mapping[str, Sequence[int]] | None = None,
 ) -> Positions:
     """Decide where each of these partitions, just assigned to this member, starts.
 
@@ -70,6 +71,10 @@ def resolve_positions(
         reset: Where a group without any commit on a topic starts.
         timeout: Seconds for each question to the cluster.
         lock: Held while a baseline is committed: that of the member's own commits.
+        known: The topics' partitions; asked for where it is not given. In an assignment
+            callback it must be: the client forgets which thread polls when that question
+            returns there, and the next callback of the same poll (the complaint of a lost
+            connection, say) aborts the process.
 
     Raises:
         BrokerUnavailableError: If the cluster does not answer in time.
@@ -82,7 +87,12 @@ def resolve_positions(
     metadata: dict[TopicPartition, str] = {}
     ends: dict[TopicPartition, int] = {}
     for topic, owned in by_topic.items():
-        everywhere = _all_partitions(consumer, topic, timeout)
+        if known is None:
+            everywhere = _all_partitions(consumer, topic, timeout)
+        else:
+            # One that was added since then may be among the owned ones only.
+            numbers = {*known[topic], *(partition.partition for partition in owned)}
+            everywhere = [TopicPartition(topic, number) for number in sorted(numbers)]
         committed = _committed(consumer, everywhere, timeout)
         offsets = {partition: offset for partition, (offset, _) in committed.items()}
         missing = [partition for partition in owned if partition not in offsets]

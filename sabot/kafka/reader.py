@@ -125,6 +125,7 @@ class KafkaReader:
         self._errors = client_errors(settings.properties)
         self._consumer: confluent_kafka.Consumer | None = None
         self._thread: threading.Thread | None = None
+        self._numbers: dict[str, list[int]] = {}
         self._epochs: dict[TopicPartition, int] = {}
         self._revoking: dict[TopicPartition, int] = {}
         self._positions: dict[TopicPartition, int] = {}
@@ -187,7 +188,7 @@ class KafkaReader:
         # The consumer asks before it subscribes: messages would be lost in between.
         consumer = open_consumer(self._settings.properties, self._errors)
         self._consumer = consumer
-        check_cluster(
+        self._numbers = check_cluster(
             consumer,
             list(self._settings.resets),
             timeout=self._settings.connect_timeout,
@@ -413,7 +414,11 @@ class KafkaReader:
             mine = [tp for tp in partitions if tp.topic == topic]
             if mine:
                 found = resolve_positions(
-                    self._client, mine, reset, timeout=self._settings.connect_timeout
+                    self._client,
+                    mine,
+                    reset,
+                    timeout=self._settings.connect_timeout,
+                    known=self._numbers,
                 )
                 starts.update(found.starts)
                 metadata.update(found.metadata)

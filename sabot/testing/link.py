@@ -54,6 +54,11 @@ class Link:
         self._unanswered: set[int] = set()
         self._answered = asyncio.Event()
 
+    @property
+    def has_client(self) -> bool:
+        """Whether its client is still connected."""
+        return not (self._client_is_gone or self._closed.is_set())
+
     async def run(self) -> None:
         """Carry frames until the connection is over."""
         try:
@@ -102,6 +107,7 @@ class Link:
         """End both connections; the broker's only after what is held was delivered."""
         if any(gate.outlives_client and not gate.released for gate in self.held):
             self._abort(self._client[1])
+            self._client_is_gone = True
         else:
             self.reset()
 

@@ -171,8 +171,8 @@ class FaultProxy:
 
     @property
     def connections(self) -> int:
-        """How many connections there are."""
-        return self._do(lambda: len(self._links))
+        """How many clients' connections there are."""
+        return self._do(lambda: sum(link.has_client for link in self._links))
 
     # --- life -------------------------------------------------------------------------
 
