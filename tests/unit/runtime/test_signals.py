@@ -50,7 +50,10 @@ class Process:
         self._process.send_signal(number)
 
     def end(self) -> tuple[int, str, str]:
-        out, err = self._process.communicate(timeout=30)
+        # First what was read along with the last line: communicate() does not know of it.
+        assert self._process.stdout is not None
+        out = self._process.stdout.read()
+        _, err = self._process.communicate(timeout=30)
         return self._process.returncode, out.strip(), err.strip()
 
     def kill(self) -> None:
