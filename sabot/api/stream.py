@@ -282,8 +282,9 @@ class Stream:
                 records have keys it must be equal to them.
             name: What errors and ``explain()`` call the step.
 
-        State may be anything JSON can say. A row without a key, and one for which the
-        function raises, is a failed record; its state stays as it was.
+        State may be text, numbers, booleans, ``None``, bytes, ``Decimal``, dates and times,
+        and lists, tuples and dicts of them (`sabot.state.value`). A row without a key, and
+        one for which the function raises, is a failed record; its state stays as it was.
 
         Raises:
             PlanError: If the store's name is not usable.

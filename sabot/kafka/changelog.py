@@ -14,8 +14,11 @@ from typing import Any
 from sabot.errors import BrokerError, StateMismatchError
 from sabot.kafka.admin import create_topic
 from sabot.kafka.connect import check_cluster, client_errors, open_admin
+from sabot.logs import get_logger
 
 __all__ = ["Changelog", "changelog_topic", "changelogs_of", "ensure_changelog"]
+
+_log = get_logger("sabot.changelog")
 
 _CONFIG = {
     "cleanup.policy": "compact",
@@ -33,11 +36,14 @@ class Changelog:
         topic: Its name.
         identity: Another one for a topic of that name that is made anew.
         partitions: How many it has.
+        deletions_last: For how many seconds deletions can be read: its
+            ``delete.retention.ms``.
     """
 
     topic: str
     identity: str
     partitions: int
+    deletions_last: float
 
 
 def changelog_topic(app: str, store: str) -> str:
@@ -81,8 +87,8 @@ def ensure_changelog(
     admin = open_admin(properties, errors)
     wanted = len(check_cluster(admin, [source], timeout=timeout, errors=errors)[source])
     # All topics: asking for one by name may create it, with the wrong settings.
-    found = admin.list_topics(timeout=timeout).topics
-    if topic not in found:
+    found = admin.list_topics(timeout=timeout)
+    if topic not in found.topics:
         create_topic(
             str(properties["bootstrap.servers"]),
             topic,
@@ -99,13 +105,15 @@ def ensure_changelog(
             f"the records of {source!r} to a new topic and read that with a new store, or delete "
             f"{topic!r}, reset the group's offsets and read everything again with --state rebuild"
         )
-    policy = _config(admin, topic, "cleanup.policy", timeout)
+    config = _config(admin, topic, timeout)
+    policy = config["cleanup.policy"]
     if "compact" not in policy.split(",") or "delete" in policy.split(","):
         raise StateMismatchError(
             f"changelog {topic!r} has cleanup.policy={policy!r}, which loses state; run "
-            f"kafka-configs.sh --alter --topic {topic} --add-config cleanup.policy=compact"
+            f"kafka-configs.sh --bootstrap-server {properties['bootstrap.servers']} --alter "
+            f"--entity-type topics --entity-name {topic} --add-config cleanup.policy=compact"
         )
-    return Changelog(topic, identity, partitions)
+    return Changelog(topic, identity, partitions, int(config["delete.retention.ms"]) / 1000)
 
 
 def _admin() -> Any:
@@ -126,7 +134,7 @@ def _described(admin: Any, topic: str, timeout: float) -> tuple[str, int]:
     return str(described.topic_id), len(described.partitions)
 
 
-def _config(admin: Any, topic: str, name: str, timeout: float) -> str:
+def _config(admin: Any, topic: str, timeout: float) -> dict[str, str]:
     from confluent_kafka import KafkaException
 
     resource = _admin().ConfigResource("topic", topic)
@@ -136,4 +144,4 @@ def _config(admin: Any, topic: str, name: str, timeout: float) -> str:
         raise BrokerError(
             f"the settings of topic {topic!r} are not known: {error.args[0].str()}"
         ) from error
-    return str(answer[name].value)
+    return {name: str(entry.value) for name, entry in answer.items()}

@@ -109,7 +109,11 @@ class ReaderPort(Protocol):
 
 
 class KafkaReader:
-    """Reads the topics of one domain on a thread of its own."""
+    """Reads the topics of one domain on a thread of its own.
+
+    Attributes:
+        member_id: What the group calls this member; ``None`` before its first assignment.
+    """
 
     def __init__(self, settings: ReaderSettings, port: ReaderPort) -> None:
         self._settings = settings
@@ -128,6 +132,7 @@ class KafkaReader:
         self._paused: frozenset[TopicPartition] = frozenset()
         self._epoch = 0
         self._rebalances = 0
+        self.member_id: str | None = None
         self._looked = 0.0
         self._asked = 0.0
         self._is_moving = True
@@ -371,6 +376,7 @@ class KafkaReader:
     def _on_assign(self, consumer: Any, partitions: Sequence[Any]) -> None:
         found = [TopicPartition(p.topic, p.partition) for p in partitions]
         self._rebalances += 1
+        self.member_id = consumer.memberid()
         positions = self._resolve(found)
         starts: dict[TopicPartition, tuple[int, int, str]] = {}
         for partition, tp in zip(partitions, found, strict=True):

@@ -13,11 +13,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from sabot.errors import BrokerError, PartitionLostError, SabotError, StateMismatchError
-from sabot.kafka.admin import end_offsets
+from sabot.errors import (
+    BrokerError,
+    PartitionLostError,
+    SabotError,
+    TopicNotFoundError,
+)
 from sabot.kafka.client_errors import translate_error
 from sabot.kafka.connect import client_errors, open_consumer
+from sabot.kafka.log_bounds import LogBounds
 from sabot.kafka.properties import connection_properties
+from sabot.kafka.restore_start import restore_start
 from sabot.logs import get_logger
 from sabot.state.store import Store
 from sabot.types import TopicPartition
@@ -26,7 +32,6 @@ __all__ = ["Restored", "Restorer"]
 
 _BATCH = 5000
 _POLL_SECONDS = 0.05
-_ASK_SECONDS = 10.0
 _GROUP = "sabot-restore"
 
 
@@ -50,8 +55,10 @@ class _Reading:
     place: TopicPartition
     store: Store
     target: int | None
+    deletions_last: float | None = None
     done: Future[Restored] = field(default_factory=Future)
     records: int = 0
+    caught_up: bool = False
 
     @property
     def left(self) -> int | None:
@@ -84,10 +91,14 @@ class Restorer:
             "queued.max.messages.kbytes": 32768,
         }
         self._errors = client_errors(self._properties)
+        self._log_bounds = LogBounds(properties)
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._readings: dict[TopicPartition, _Reading] = {}
         self._stopping = threading.Event()
         self._wake = threading.Event()
+        # Guards the end of the thread: a call is put where it is served, or fails at once.
+        self._guard = threading.Lock()
+        self._end: BaseException | None = None
         self._consumer: Any = None
         self._log = get_logger("sabot.restore")
         self._thread = threading.Thread(target=self._run, name="sabot-restore", daemon=True)
@@ -95,20 +106,40 @@ class Restorer:
 
     # --- asked by others ------------------------------------------------------------
 
-    def restore(self, store: Store, topic: str, partition: int, target: int) -> Future[Restored]:
+    def restore(
+        self,
+        store: Store,
+        topic: str,
+        partition: int,
+        target: int,
+        *,
+        deletions_last: float | None = None,
+    ) -> Future[Restored]:
         """Fill a store until it holds what the changelog says below ``target``.
 
         What the store holds already is kept, unless it does not go together with the
-        changelog: then it is emptied and read anew.
+        changelog: then it is emptied and read anew. So it is, too, where it has missed
+        changes older than ``deletions_last`` seconds: deletions may be gone from the log
+        by then, and what they deleted would come back.
+
+        A restore or follow of the same partition that is under way is withdrawn.
 
         The future fails with `StateMismatchError` if the changelog cannot say it, with
         `PartitionLostError` once the restore is withdrawn, and with a `BrokerError`.
         """
-        return self._begin(_Reading(TopicPartition(topic, partition), store, target))
+        place = TopicPartition(topic, partition)
+        return self._begin(_Reading(place, store, target, deletions_last))
 
-    def follow(self, store: Store, topic: str, partition: int) -> Future[Restored]:
-        """Keep a store up to date until it is withdrawn; for standbys."""
-        return self._begin(_Reading(TopicPartition(topic, partition), store, None))
+    def follow(
+        self, store: Store, topic: str, partition: int, *, deletions_last: float | None = None
+    ) -> Future[Restored]:
+        """Keep a store up to date until it is withdrawn; for standbys.
+
+        Its position is always behind a record and never behind what follows: so it is not
+        ahead of the commit that the records came with.
+        """
+        place = TopicPartition(topic, partition)
+        return self._begin(_Reading(place, store, None, deletions_last))
 
     def end_of(self, topic: str, partition: int) -> int:
         """Return a changelog's end, open transactions included; may be called by any thread.
@@ -116,19 +147,11 @@ class Restorer:
         Raises:
             BrokerError: If the cluster does not say.
         """
-        return self._end(TopicPartition(topic, partition))
+        return self._log_bounds.of(TopicPartition(topic, partition))[1]
 
     def withdraw(self, topic: str, partition: int) -> None:
         """End a restore or a follow; its future is done soon, and the store free."""
-        place = TopicPartition(topic, partition)
-
-        def end() -> None:
-            reading = self._readings.get(place)
-            if reading is not None:
-                self._drop(reading)
-                self._finish(reading)
-
-        self._call(end)
+        self._call(lambda: self._withdraw(TopicPartition(topic, partition)))
 
     def remaining(self) -> dict[TopicPartition, int]:
         """Return how many offsets each restore still has to read."""
@@ -147,24 +170,32 @@ class Restorer:
         return reading.done
 
     def _call(self, call: Callable[[], None]) -> None:
-        self._calls.put(call)
-        self._wake.set()
+        with self._guard:
+            if self._end is None:
+                self._calls.put(call)
+                self._wake.set()
+                return
+        call()
 
     # --- the thread -----------------------------------------------------------------
 
     def _run(self) -> None:
+        end: BaseException = PartitionLostError("the worker stops")
         try:
             while not self._stopping.is_set():
                 self._serve()
                 if self._readings:
                     self._read()
                 else:
-                    self._wake.wait(1.0)
+                    self._wake.wait()
                     self._wake.clear()
         except BaseException as error:  # noqa: BLE001 - each waiting future gets it
-            self._fail_all(error)
+            end = error
         finally:
-            self._fail_all(PartitionLostError("the worker stops"))
+            with self._guard:
+                self._end = end
+            self._serve()
+            self._fail_all(end)
             if self._consumer is not None:
                 self._consumer.close()
 
@@ -180,22 +211,22 @@ class Restorer:
         for reading in list(self._readings.values()):
             self._readings.pop(reading.place, None)
             self._fail(reading, error)
-        self._stopping.set()
-        while True:
-            try:
-                call = self._calls.get_nowait()
-            except queue.Empty:
-                return
-            call()
 
     def _add(self, reading: _Reading) -> None:
-        if self._stopping.is_set():
-            self._fail(reading, PartitionLostError("the worker stops"))
+        if self._end is not None or self._stopping.is_set():
+            self._fail(reading, self._end or PartitionLostError("the worker stops"))
             return
+        self._withdraw(reading.place)
         try:
-            start = self._start_of(reading)
+            start = restore_start(
+                reading.store,
+                reading.place,
+                reading.target,
+                ends=self._log_bounds,
+                deletions_last=reading.deletions_last,
+            )
             if start is None:
-                self._finish(reading)
+                self._complete(reading)
                 return
             self._readings[reading.place] = reading
             self._client.incremental_assign([self._client_partition(reading.place, start)])
@@ -203,50 +234,15 @@ class Restorer:
             self._readings.pop(reading.place, None)
             self._fail(reading, error)
 
-    def _start_of(self, reading: _Reading) -> int | None:
-        """Return where to read from; ``None`` if there is nothing to read."""
-        place, store, target = reading.place, reading.store, reading.target
-        if target is not None and store.position == target:
-            return None
-        low, high = self._ends(place)
-        if target is not None and target > high:
-            raise StateMismatchError(
-                f"the commit says that the state in {place} ends at offset {target}, but the "
-                f"changelog ends at {high}: it was made anew or cut off. Start with --state keep "
-                "to go on with what it holds, or reset the group's offsets and start with --state "
-                "rebuild to read everything again"
-            )
-        if target is not None and (store.position > target or (low > target > 0)):
-            if low > target:
-                raise StateMismatchError(
-                    f"the commit says that the state in {place} ends at offset {target}, but the "
-                    f"changelog begins at {low}: what it held is deleted. Start with --state keep "
-                    "to go on with what is left, or reset the group's offsets and start with "
-                    "--state rebuild to read everything again"
-                )
-            self._empty(reading, f"is at offset {store.position}, ahead of the commit")
-        if store.position < low:
-            if store.position:
-                self._empty(reading, f"is at offset {store.position}, which is gone")
-            return low if target is None or low < target else None
-        return store.position
-
-    def _empty(self, reading: _Reading, why: str) -> None:
-        self._log.warning(
-            "local state is read anew from the changelog", shard=str(reading.place), why=why
-        )
-        reading.store.clear()
-
-    def _ends(self, place: TopicPartition) -> tuple[int, int]:
-        """Return the first offset and the end."""
-        low = self._client.get_watermark_offsets(
-            self._client_partition(place), timeout=_ASK_SECONDS
-        )[0]
-        return int(low), self._end(place)
-
-    def _end(self, place: TopicPartition) -> int:
-        bootstrap = str(self._properties["bootstrap.servers"])
-        return end_offsets(bootstrap, place.topic, self._connection)[place]
+    def _withdraw(self, place: TopicPartition) -> None:
+        reading = self._readings.get(place)
+        if reading is None:
+            return
+        self._drop(reading)
+        if reading.target is None:
+            self._finish(reading)
+        else:
+            self._fail(reading, PartitionLostError(f"the restore from {place} was withdrawn"))
 
     def _read(self) -> None:
         from confluent_kafka import KafkaError
@@ -302,16 +298,22 @@ class Restorer:
         reading = self._readings.get(place)
         if reading is None:
             return
-        if reading.target is not None and offset >= reading.target:
+        if reading.target is None:
+            if not reading.caught_up:
+                reading.caught_up = True
+                self._log.info("standby is current", shard=str(place), records=reading.records)
+        elif offset >= reading.target:
             self._complete(reading)
-        elif reading.target is None and offset > reading.store.position:
-            reading.store.write({}, offset)
 
     def _complete(self, reading: _Reading) -> None:
         self._drop(reading)
-        if reading.target is not None and reading.store.position != reading.target:
-            reading.store.write({}, reading.target)
-        self._finish(reading)
+        try:
+            if reading.target is not None and reading.store.position != reading.target:
+                reading.store.write({}, reading.target)
+        except SabotError as error:
+            self._fail(reading, error)
+        else:
+            self._finish(reading)
 
     def _again(self, place: TopicPartition) -> None:
         """Begin again after the log lost what was to be read next."""
@@ -332,8 +334,13 @@ class Restorer:
             group_id=_GROUP,
             topic=topic,
         )
-        if failure is not None:
+        if failure is None:
+            return
+        if not isinstance(failure, TopicNotFoundError):
             raise failure
+        for reading in [each for each in self._readings.values() if each.place.topic == topic]:
+            self._drop(reading)
+            self._fail(reading, failure)
 
     @staticmethod
     def _finish(reading: _Reading) -> None:

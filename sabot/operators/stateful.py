@@ -6,18 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import msgspec
 import pyarrow as pa
 
 from sabot.errors import FunctionResultError, InternalError, KeyMissingError
+from sabot.state.value import value_bytes, value_of
 from sabot.types import Batch, SourceRecord
 
 __all__ = ["KeyedState", "StatefulOperator"]
 
 _ABSENT = object()
-
-_encode = msgspec.json.Encoder(decimal_format="string").encode
-_decode = msgspec.json.Decoder().decode
 
 
 class KeyedState(Protocol):
@@ -177,7 +174,7 @@ class StatefulOperator:
         if state is None:
             raise InternalError(f"step {self.name!r} has no state for partition {partition}")
         value = state.get(key)
-        return None if value is None else _decode(value)
+        return None if value is None else value_of(value)
 
     @staticmethod
     def _restore(layer: _Layer, key: bytes) -> None:
@@ -185,7 +182,7 @@ class StatefulOperator:
         if last is _ABSENT:
             layer.current.pop(key, None)
         else:
-            layer.current[key] = None if last is None else _decode(last)  # type: ignore[arg-type]
+            layer.current[key] = None if last is None else value_of(last)  # type: ignore[arg-type]
 
     def _key_of(self, row: dict[str, Any], record: SourceRecord | None) -> bytes:
         own = None if record is None else record.key()
@@ -236,13 +233,9 @@ class StatefulOperator:
 
     def _bytes(self, state: Any, batch: Batch) -> bytes:
         try:
-            return _encode(state)
-        except (TypeError, ValueError) as error:
-            raise self._refuse(
-                f"returned a state that JSON cannot say ({error}); keep dicts, lists, texts, "
-                "numbers and booleans",
-                batch,
-            ) from error
+            return value_bytes(state)
+        except TypeError as error:
+            raise self._refuse(f"returned a state that cannot be kept: {error}", batch) from error
 
     def _refuse(self, text: str, batch: Batch) -> FunctionResultError:
         names = ", ".join(map(repr, batch.schema.names)) or "no columns"

@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 
 from sabot.errors import ConfigurationError, PlanError
-from sabot.kafka.embedded import is_embedded
 from sabot.operators.base import Operator
 from sabot.plan.nodes import (
     AgentNode,
@@ -94,11 +93,6 @@ class DomainPlan:
     def stateful(self) -> bool:
         """Whether any of its steps keeps state."""
         return bool(self.stores)
-
-    @property
-    def embedded(self) -> bool:
-        """Whether it reads the embedded broker."""
-        return is_embedded(str(getattr(self.sources[0], "bootstrap_servers", "")))
 
     @property
     def bounded(self) -> bool:

@@ -37,10 +37,11 @@ from sabot.runtime.domain_state import DomainState
 from sabot.runtime.exactly_once import check_clusters, sinks_of
 from sabot.runtime.feeder import Feeder
 from sabot.runtime.lane import Lane
-from sabot.runtime.local_state import LocalState
+from sabot.runtime.local_state import LocalState, on_embedded
 from sabot.runtime.messages import Assigned, Released, Work
 from sabot.runtime.metadata import start_of
 from sabot.runtime.observed import pipeline_statistics
+from sabot.runtime.pipeline import PipelineActor
 from sabot.runtime.producers import Producers, transaction_properties
 from sabot.runtime.progress import Start
 from sabot.runtime.settings import WorkerSettings
@@ -116,6 +117,7 @@ class Domain:
         self._log = get_logger("sabot.domain").bind(group=plan.name)
         self._exactly_once = guarantee == "exactly_once"
         self._interval = self._commit_interval()
+        self._is_local = plan.stateful and on_embedded(plan)
         self._transactions = self._make_transactions(slot)
         self.producers = Producers(application, self._transactions, exactly_once=self._exactly_once)
         self._reader = self._make_reader()
@@ -151,7 +153,7 @@ class Domain:
         )
 
     def _make_transactions(self, slot: str) -> TransactionalProducer | None:
-        if not (self._exactly_once or (self.plan.stateful and not self.plan.embedded)):
+        if not (self._exactly_once or (self.plan.stateful and not self._is_local)):
             return None
         if not sinks_of(self.plan) and not hasattr(self.plan.sources[0], "bootstrap_servers"):
             return None
@@ -213,7 +215,7 @@ class Domain:
         uses = self.plan.stores
         if not uses or self._reader is None:
             return None
-        if self.plan.embedded:
+        if self._is_local:
             return LocalState(uses, self.plan.kept, self._begins)
         sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
         return DomainState(
@@ -225,6 +227,7 @@ class Domain:
             timeout=max(source.connect_timeout_seconds for source in sources),
             ready=self._begins,
             failed=self._end,
+            member=lambda: None if self._reader is None else self._reader.member_id,
         )
 
     def _make_lanes(
@@ -247,6 +250,8 @@ class Domain:
                 neighbours=ends,
             )
             actor.on_finished = self._finished.set
+            if isinstance(actor, PipelineActor):
+                actor.is_exact = self._transactions is not None
             mailbox = Mailbox(max(4 * actor.batch_size, 2000), most_bytes, budget=budget)
             runs_by = cell_supervision(supervision)
             ref = self._system.spawn(actor, mailbox, supervision=runs_by, kind=actor.kind)

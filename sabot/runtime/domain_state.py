@@ -19,6 +19,7 @@ from sabot.kafka.restore import Restored, Restorer
 from sabot.logs import get_logger
 from sabot.runtime.progress import Start
 from sabot.runtime.settings import StateSettings
+from sabot.runtime.standbys import Standbys
 from sabot.runtime.stateful_plan import StoreUse
 from sabot.state import MemoryStore, Shard, Store
 from sabot.types import TopicPartition
@@ -50,6 +51,7 @@ class DomainState:
         timeout: Seconds until a cluster that does not answer is an error.
         ready: Called when a partition may begin, from any thread.
         failed: Called with the error when one cannot.
+        member: Returns this worker's id in the group, for standbys.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class DomainState:
         timeout: float,
         ready: Ready,
         failed: Callable[[BaseException], None],
+        member: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._uses = uses
         self._application = application
@@ -72,12 +75,15 @@ class DomainState:
         self._timeout = timeout
         self._ready = ready
         self._failed = failed
+        self._member = member
         self._changelogs: dict[str, Changelog] = {}
         self._restorer: Restorer | None = None
+        self._standbys: Standbys | None = None
         self._openers = ThreadPoolExecutor(_OPENERS, "sabot-state")
         # Guards what follows; held while a partition begins, so that it cannot go meanwhile.
         self._lock = threading.RLock()
         self._preparing: dict[TopicPartition, int] = {}
+        self._owned: set[TopicPartition] = set()
         self._shards: dict[tuple[TopicPartition, str], Shard] = {}
         self._log = get_logger("sabot.state").bind(app=application)
 
@@ -101,6 +107,16 @@ class DomainState:
                 timeout=self._timeout,
             )
         self._restorer = Restorer(self._properties)
+        if self._settings.standby_replicas:
+            self._standbys = Standbys(
+                self._uses,
+                changelogs=self._changelogs,
+                replicas=self._settings.standby_replicas,
+                properties=self._properties,
+                open_store=self._open_standby,
+                member=self._member,
+                owned=lambda: self._owned,
+            )
 
     def close(self) -> None:
         """Let go of all stores; only after those who use them have ended."""
@@ -109,6 +125,8 @@ class DomainState:
         if self._restorer is not None:
             self._restorer.close()
         self._openers.shutdown(wait=True, cancel_futures=True)
+        if self._standbys is not None:
+            self._standbys.close()
         for shard in self._shards.values():
             shard.close()
         self._shards.clear()
@@ -130,13 +148,17 @@ class DomainState:
             if tp.topic in self.topics:
                 with self._lock:
                     self._preparing[tp] = start.epoch
+                    self._owned.add(tp)
                 self._openers.submit(self._prepare, tp, start)
+        if self._standbys is not None:
+            self._standbys.rebalanced()
 
     def released(self, partitions: Iterable[TopicPartition]) -> None:
         """Give up the preparation of partitions that are gone."""
         for tp in partitions:
             with self._lock:
                 gone = self._preparing.pop(tp, None)
+                self._owned.discard(tp)
             if gone is not None and self._restorer is not None:
                 for use in self._uses_of(tp):
                     self._restorer.withdraw(self._changelogs[use.store].topic, tp.partition)
@@ -155,7 +177,7 @@ class DomainState:
             ends: dict[str, int] = {}
             for use in self._uses_of(tp):
                 changelog = self._changelogs[use.store]
-                store = self._open_store(use, tp, start)
+                store = self._standbys_store(use, tp) or self._open_store(use, tp, start)
                 shard = shards[use.store] = Shard(store, changelog.topic, tp.partition)
                 if not self._restore(store, changelog, tp, start):
                     # In the first transaction, so that the offsets it goes with are in it.
@@ -179,6 +201,12 @@ class DomainState:
             self._ready(tp, start, shards)
             del self._preparing[tp]
 
+    def _open_standby(self, use: StoreUse, partition: int) -> Store:
+        if self._directory is None:
+            return MemoryStore()
+        identity = self._changelogs[use.store].identity
+        return self._directory.open_standby(use.store, partition, identity)
+
     def _open_store(self, use: StoreUse, tp: TopicPartition, start: Start) -> Store:
         if self._directory is None:
             return MemoryStore()
@@ -189,15 +217,22 @@ class DomainState:
             given_up=lambda: not self._wants(tp, start),
         )
 
+    def _standbys_store(self, use: StoreUse, tp: TopicPartition) -> Store | None:
+        return None if self._standbys is None else self._standbys.take(use.store, tp.partition)
+
     def _restore(
         self, store: Store, changelog: Changelog, tp: TopicPartition, start: Start
     ) -> bool:
         """Restore a store; return whether what it holds is still wanted."""
         target = start.state.get(changelog.topic)
-        if target is None or target == REBUILD:
-            return self._restore_unknown(store, changelog, tp, wanted=target is None)
+        wanted = True
         had = store.position
-        restored = self._read(store, changelog, tp, target)
+        if target is None or target == REBUILD:
+            restored, wanted = self._restore_unknown(
+                store, changelog, tp, start, wanted=target is None
+            )
+        else:
+            restored = self._restore_known(store, changelog, tp, start, target)
         self._log.info(
             "state restored",
             partition=str(tp),
@@ -206,28 +241,60 @@ class DomainState:
             had=had,
             now=restored.position,
         )
-        return True
+        return wanted
 
     def _read(
-        self, store: Store, changelog: Changelog, tp: TopicPartition, target: int
+        self, store: Store, changelog: Changelog, tp: TopicPartition, start: Start, target: int
     ) -> Restored:
         assert self._restorer is not None
-        return self._restorer.restore(store, changelog.topic, tp.partition, target).result()
+        with self._lock:
+            # Not between the look and the call: a partition that came back is read already.
+            if not self._wants(tp, start):
+                raise PartitionLostError(f"{tp} went before its state was restored")
+            reading = self._restorer.restore(
+                store,
+                changelog.topic,
+                tp.partition,
+                target,
+                deletions_last=changelog.deletions_last,
+            )
+        return reading.result()
+
+    def _read_all(
+        self, store: Store, changelog: Changelog, tp: TopicPartition, start: Start
+    ) -> Restored:
+        assert self._restorer is not None
+        store.clear()
+        end = self._restorer.end_of(changelog.topic, tp.partition)
+        return self._read(store, changelog, tp, start, end)
+
+    def _restore_known(
+        self, store: Store, changelog: Changelog, tp: TopicPartition, start: Start, target: int
+    ) -> Restored:
+        """Restore state as of a commit.
+
+        Raises:
+            StateMismatchError: If the changelog does not have it, and nobody has said to go on.
+        """
+        try:
+            return self._read(store, changelog, tp, start, target)
+        except StateMismatchError as error:
+            if self._settings.policy != "keep":
+                raise
+            self._log.warning("state is kept as it is found", partition=str(tp), why=str(error))
+            return self._read_all(store, changelog, tp, start)
 
     def _restore_unknown(
-        self, store: Store, changelog: Changelog, tp: TopicPartition, *, wanted: bool
-    ) -> bool:
-        """Restore where no commit says what the state is as of.
+        self, store: Store, changelog: Changelog, tp: TopicPartition, start: Start, *, wanted: bool
+    ) -> tuple[Restored, bool]:
+        """Restore where no commit says what the state is as of; also return whether to keep it.
 
         Raises:
             StateMismatchError: If there is state and nobody has said what becomes of it.
         """
-        assert self._restorer is not None
-        store.clear()
-        end = self._restorer.end_of(changelog.topic, tp.partition)
-        restored = self._read(store, changelog, tp, end)
-        if restored.records == 0 or not wanted:
-            return wanted
+        restored = self._read_all(store, changelog, tp, start)
+        if next(store.scan(), None) is None or not wanted:
+            return restored, wanted
         if self._settings.policy == "refuse":
             raise StateMismatchError(
                 f"changelog {changelog.topic!r} has state for {tp}, but the group has no commit "
@@ -235,7 +302,7 @@ class DomainState:
                 "or committed by something else. Start once with --state keep to go on with that "
                 "state from where the offsets say, or with --state rebuild to delete it"
             )
-        return self._settings.policy == "keep"
+        return restored, self._settings.policy == "keep"
 
 
 def _close(shards: Collection[Shard] | Iterable[Shard]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sabot.errors import ConfigurationError, PlanError
 from sabot.kafka.connect import cluster_id
-from sabot.kafka.embedded import is_embedded
+from sabot.kafka.embedded import is_embedded, is_embedded_cluster
 from sabot.kafka.guarantee import ProcessingGuarantee
 from sabot.kafka.properties import connection_properties
 from sabot.kafka.sink import KafkaSinkConfig
@@ -67,11 +67,7 @@ def check_exactly_once(plan: DomainPlan) -> None:
     sources = [source for source in plan.sources if hasattr(source, "bootstrap_servers")]
     for place in (*sources, *sinks):
         if is_embedded(str(place.bootstrap_servers)):
-            raise ConfigurationError(
-                f"exactly_once is not possible on embedded:// ({place.title}): the broker in this "
-                "process keeps no offsets that are committed in a transaction; use a real one, or "
-                "at_least_once"
-            )
+            raise _not_embedded(place.title)
     for source in sources:
         if not source.enable_auto_commit:
             raise ConfigurationError(
@@ -92,24 +88,32 @@ def check_exactly_once(plan: DomainPlan) -> None:
         _check_acks(sink)
 
 
+def _not_embedded(title: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"exactly_once is not possible on the embedded broker ({title}): it keeps no offsets that "
+        "are committed in a transaction; use a real one, or at_least_once"
+    )
+
+
 def check_clusters(plan: DomainPlan, timeout: float) -> None:
-    """Make sure that addresses which are not written alike are those of one cluster.
+    """Make sure that all addresses are those of one cluster, and that it has transactions.
 
     Raises:
         PlanError: If they are not.
+        ConfigurationError: If it is an embedded broker's.
         BrokerUnavailableError: If one of them does not answer in time.
     """
     places: dict[frozenset[str], Any] = {}
     for place in (*plan.sources, *sinks_of(plan)):
         if hasattr(place, "bootstrap_servers"):
             places.setdefault(frozenset(_addresses(place)), place)
-    if len(places) < 2:
-        return
     found: dict[str, Any] = {}
     for place in places.values():
         given = place.properties if isinstance(place, KafkaSinkConfig) else place.consumer_config
         connection = connection_properties(given)
         name = cluster_id({**connection, "bootstrap.servers": place.bootstrap_servers}, timeout)
+        if is_embedded_cluster(name):
+            raise _not_embedded(place.title)
         found.setdefault(name, place)
     if len(found) > 1:
         titles = " and ".join(f"{place.title} (cluster {name})" for name, place in found.items())

@@ -8,13 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 
+from sabot.errors import BrokerError
+from sabot.kafka.connect import cluster_id
+from sabot.kafka.embedded import is_embedded, is_embedded_cluster
+from sabot.kafka.properties import connection_properties
 from sabot.logs import get_logger
+from sabot.runtime.compile import DomainPlan
 from sabot.runtime.progress import Start
 from sabot.runtime.stateful_plan import StoreUse
 from sabot.state import MemoryStore, Shard, Store
 from sabot.types import TopicPartition
 
-__all__ = ["LocalState"]
+__all__ = ["LocalState", "on_embedded"]
+
+
+def on_embedded(plan: DomainPlan) -> bool:
+    """Whether a plan reads an embedded broker, of this process or another; asks the cluster.
+
+    A cluster that does not answer is none; the start says what is wrong with it.
+    """
+    source = plan.sources[0]
+    if not hasattr(source, "bootstrap_servers"):
+        return False
+    if is_embedded(str(source.bootstrap_servers)):
+        return True
+    connection = connection_properties(source.client_properties())
+    try:
+        return is_embedded_cluster(cluster_id(connection, source.connect_timeout_seconds))
+    except BrokerError:
+        return False
 
 
 class LocalState:

@@ -73,6 +73,7 @@ class PipelineActor(Actor):
         self._outstanding: list[Parcel] = []
         self._in_hand: RawBatch | None = None
         self._settled: CutReport | None = None
+        self.is_exact = False
         self._log = get_logger("sabot.pipeline").bind(pipeline=name)
         self.kind = "pipeline"
         self.on_finished: Callable[[], None] = lambda: None
@@ -115,7 +116,7 @@ class PipelineActor(Actor):
     def receive_control(self, message: Any) -> Any:
         """Answer a cut, resend what was refused, take note of partitions."""
         if isinstance(message, Cut):
-            return replace(self.report(), deltas=self._kept.freeze(message.number))
+            return self._cut(message.number)
         if isinstance(message, Resend):
             return self._resend()
         self._note(message)
@@ -123,8 +124,8 @@ class PipelineActor(Actor):
 
     def _note(self, message: Any) -> None:
         if isinstance(message, Committed):
-            crash_point("state_folded")
             self._kept.committed(message.number, message.ends)
+            crash_point("state_folded")
         elif isinstance(message, Assigned):
             self._kept.assign(message.shards)
             for branch in self.flow.branches:
@@ -175,14 +176,27 @@ class PipelineActor(Actor):
     def report(self) -> CutReport:
         """Return how far every branch has come and what is still on its way.
 
-        Of a batch that is taken up again later nothing is said yet: what has been made of it
-        belongs to a position that the branch has not come to.
+        Where commits are transactions nothing is said yet of a batch that is taken up again
+        later: what has been made of it belongs to a position that the branch has not come to.
         """
         self._prune()
-        if not self.flow.is_settled and self._settled is not None:
+        if self._is_between:
+            assert self._settled is not None
             before = tuple(parcel for parcel in self._settled.parcels if not parcel.delivered)
             return replace(self._settled, parcels=before, unsettled=self._unsettled())
         return self._now()
+
+    def _cut(self, number: int) -> CutReport:
+        """Report for a cut: with what changed in state up to just the positions told."""
+        report = self.report()
+        if self._is_between:
+            return report
+        return replace(report, deltas=self._kept.freeze(number))
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether it stands between what it may tell and what it has done."""
+        return self.is_exact and not self.flow.is_settled and self._settled is not None
 
     def _unsettled(self) -> frozenset[TopicPartition]:
         found = set() if self._in_hand is None else set(self._in_hand.next_offsets)
@@ -198,7 +212,7 @@ class PipelineActor(Actor):
 
     def _mark(self) -> None:
         """Remember where the branches are before work that may not come to its end."""
-        if self.flow.is_settled:
+        if self.is_exact and self.flow.is_settled:
             self._settled = self._now()
 
     # --- effects --------------------------------------------------------------------

@@ -4,7 +4,8 @@
 
     {state_dir}/{app}/slots/0            locked by the worker that is slot 0
     {state_dir}/{app}/shards/{store}/3   the store of partition 3, locked while open
-    {state_dir}/{app}/shards/{store}/3.slot-1   slot 1's own, where another held the lock
+    {state_dir}/{app}/shards/{store}/3.slot-1   slot 1's own: a standby, or a store that was
+                                                opened while another process held the lock
 
 Several workers of one machine may share it: a shard has one user at a time, and its next
 owner goes on where the last one stopped.
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sabot.errors import StateError
+from sabot.errors import PartitionLostError, StateError
 from sabot.logs import get_logger
 from sabot.state.rocks import RocksStore
 
@@ -84,11 +85,16 @@ class StateDirectory:
                 lock = (self.path / "slots" / str(number)).open("a+")
             except OSError as error:
                 raise self._failure("be written", error) from error
-            if _locked(lock):
+            if self._lock(lock):
                 self._slot = Slot(number, lock)
                 return self._slot
-            lock.close()
         raise StateError(f"all {_SLOTS} slots of {str(self.path)!r} are taken")
+
+    def close(self) -> None:
+        """Give the slot back; stores that are open stay so."""
+        if self._slot is not None:
+            self._slot.release()
+            self._slot = None
 
     def open(
         self,
@@ -113,27 +119,66 @@ class StateDirectory:
 
         Raises:
             StateError: If the disk cannot be used.
+            PartitionLostError: If it was given up.
         """
-        shared = self.path / "shards" / store / str(partition)
+        shared = self._shared(store, partition)
         deadline = time.monotonic() + patience
         warned = False
         while True:
             opened = self._try(shared, identity)
             if opened is not None:
-                return opened
-            if time.monotonic() >= deadline or given_up():
+                return self._newer(opened, self._own(shared), identity)
+            if given_up():
+                raise PartitionLostError(f"{shared.name} of {store!r} went before it was opened")
+            if time.monotonic() >= deadline:
                 break
             if not warned:
                 self._log.warning("waits for another process to let go", shard=str(shared))
                 warned = True
             time.sleep(_LOOK_SECONDS)
-        number = self._slot.number if self._slot is not None else os.getpid()
-        own = shared.with_name(f"{partition}.slot-{number}")
+        own = self._own(shared)
         self._log.warning("another process holds the shard; one of our own is used", shard=str(own))
+        return self._open_own(own, identity)
+
+    def open_standby(self, store: str, partition: int, identity: str) -> RocksStore:
+        """Open a copy of a partition that another worker has: a store of the slot's own.
+
+        The owner, if it runs on this machine, holds the shared folder meanwhile.
+
+        Raises:
+            StateError: If the disk cannot be used.
+        """
+        return self._open_own(self._own(self._shared(store, partition)), identity)
+
+    def _shared(self, store: str, partition: int) -> Path:
+        return self.path / "shards" / store / str(partition)
+
+    def _own(self, shared: Path) -> Path:
+        number = self._slot.number if self._slot is not None else os.getpid()
+        return shared.with_name(f"{shared.name}.slot-{number}")
+
+    def _open_own(self, own: Path, identity: str) -> RocksStore:
         opened = self._try(own, identity)
         if opened is None:
-            raise StateError(f"{str(own)!r} is held by a process that has no right to it")
+            raise StateError(
+                f"{str(own)!r} is held by a process that has no right to it; end the other process "
+                "with this state directory, or give this one another by state_dir (--state-dir)"
+            )
         return opened
+
+    def _newer(self, shared: RocksStore, own: Path, identity: str) -> RocksStore:
+        """Return that of two stores which knows more; where it is the shared one, only that."""
+        if not own.exists():
+            return shared
+        other = self._try(own, identity)
+        if other is None:
+            return shared
+        if other.position > shared.position:
+            shared.close()
+            return other
+        other.close()
+        shutil.rmtree(own, ignore_errors=True)
+        return shared
 
     def _try(self, folder: Path, identity: str) -> RocksStore | None:
         """Open a folder's store; ``None`` where another process has it."""
@@ -142,20 +187,46 @@ class StateDirectory:
             lock = (folder / "lock").open("a+")
         except OSError as error:
             raise self._failure("be written", error) from error
-        if not _locked(lock):
-            lock.close()
+        if not self._lock(lock):
             return None
         try:
             if _identity_of(folder) != identity:
-                shutil.rmtree(folder / "db", ignore_errors=True)
+                _delete(folder / "db")
                 _write_identity(folder, identity)
-            return RocksStore(folder / "db", lock)
+            return self._opened(folder / "db", lock)
         except OSError as error:
             lock.close()
             raise self._failure("be written", error) from error
         except BaseException:
             lock.close()
             raise
+
+    def _opened(self, database: Path, lock: IO[str]) -> RocksStore:
+        """Open a database; one that is damaged, as by a power failure, is made anew."""
+        try:
+            return RocksStore(database, lock)
+        except StateError as error:
+            if "Corruption" not in str(error.__cause__):
+                raise
+            self._log.warning(
+                "damaged local state is read anew from the changelog",
+                shard=str(database.parent),
+                why=str(error.__cause__),
+            )
+            _delete(database)
+            return RocksStore(database, lock)
+
+    def _lock(self, file: IO[str]) -> bool:
+        """Lock a file, or close it where another process has it."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        except OSError as error:
+            file.close()
+            raise self._failure("be locked", error) from error
+        return True
 
     def _failure(self, what: str, error: OSError) -> StateError:
         return StateError(
@@ -165,12 +236,9 @@ class StateDirectory:
         )
 
 
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+def _delete(database: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(database)
 
 
 def _identity_of(folder: Path) -> str | None:

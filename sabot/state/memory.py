@@ -46,9 +46,8 @@ class MemoryStore:
         self._position = position
 
     def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys that begin with ``prefix``, in order, as they are now."""
-        for key in sorted(key for key in self._values if key.startswith(prefix)):
-            yield key, self._values[key]
+        """Yield keys that begin with ``prefix``, in order, as they were at the first."""
+        yield from sorted(item for item in self._values.items() if item[0].startswith(prefix))
 
     def clear(self) -> None:
         """Empty the store."""

@@ -13,10 +13,9 @@ from sabot.errors import StateError
 __all__ = ["RocksStore"]
 
 _POSITION = b"position"
-_META, _DATA = b"\x00", b"\x01"
+_META, _DATA, _BEHIND_DATA = b"\x00", b"\x01", b"\x02"
 _WRITE_BUFFER = 8 * 1024 * 1024
 _BLOCK_CACHE = 64 * 1024 * 1024
-_CHUNK = 10_000
 
 _shared: list[Any] = []
 
@@ -55,12 +54,18 @@ class RocksStore:
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, or ``None``."""
-        value: bytes | None = self._db.get(_DATA + key)
+        try:
+            value: bytes | None = self._db.get(_DATA + key)
+        except Exception as error:
+            raise self._failure("cannot be read", error) from error
         return value
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return the value of each key, or ``None`` for it."""
-        values: list[bytes | None] = self._db.get([_DATA + key for key in keys])
+        try:
+            values: list[bytes | None] = self._db.get([_DATA + key for key in keys])
+        except Exception as error:
+            raise self._failure("cannot be read", error) from error
         return values
 
     def write(self, changes: Mapping[bytes, bytes | None], position: int) -> None:
@@ -75,8 +80,11 @@ class RocksStore:
                 batch.delete(_DATA + key)
             else:
                 batch.put(_DATA + key, value)
-        batch.put(_META + _POSITION, position.to_bytes(8, "big"))
+        self._write(batch, position)
+
+    def _write(self, batch: Any, position: int) -> None:
         try:
+            batch.put(_META + _POSITION, position.to_bytes(8, "big"))
             self._db.write(batch)
         except Exception as error:
             raise self._failure("does not take a write", error) from error
@@ -85,14 +93,19 @@ class RocksStore:
     def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield keys that begin with ``prefix``, in order, as they were at the first."""
         wanted = _DATA + prefix
-        cursor = self._db.snapshot().iter()
-        cursor.seek(wanted)
-        while cursor.valid():
-            key: bytes = cursor.key()
-            if not key.startswith(wanted):
-                return
-            yield key[1:], cursor.value()
-            cursor.next()
+        try:
+            cursor = self._db.snapshot().iter()
+            cursor.seek(wanted)
+            while cursor.valid():
+                key: bytes = cursor.key()
+                if not key.startswith(wanted):
+                    return
+                yield key[1:], cursor.value()
+                cursor.next()
+            # A cursor ends at what it cannot read as it does at the end.
+            cursor.status()
+        except Exception as error:
+            raise self._failure("cannot be read", error) from error
 
     def clear(self) -> None:
         """Empty the store.
@@ -100,10 +113,9 @@ class RocksStore:
         Raises:
             StateError: If the disk does not take it.
         """
-        # First the position: a half-emptied store must not be taken for a whole one.
-        self.write({}, 0)
-        while keys := [key for key, _ in _first(self.scan(), _CHUNK)]:
-            self.write(dict.fromkeys(keys), 0)
+        batch = self._rocks.WriteBatch(raw_mode=True)
+        batch.delete_range(_DATA, _BEHIND_DATA)
+        self._write(batch, 0)
 
     def close(self) -> None:
         """Close the database; the next owner may open it then."""
@@ -118,13 +130,6 @@ class RocksStore:
             "rights, or name another place with state_dir. What it held is in the changelog: the "
             "folder may be deleted"
         )
-
-
-def _first(items: Iterator[tuple[bytes, bytes]], most: int) -> Iterator[tuple[bytes, bytes]]:
-    for number, item in enumerate(items):
-        if number == most:
-            return
-        yield item
 
 
 def _options(rocks: Any) -> Any:

@@ -110,13 +110,19 @@ class Shard:
     def committed(self, cut: int, end: int | None) -> None:
         """Take the deltas of all cuts up to this one over into the store.
 
+        Where it says nothing of this shard, what is frozen stays so: it is durable only
+        with an end, which the transaction that takes it along brings.
+
         Args:
             cut: The cut that is durable.
-            end: The next changelog offset behind its changes; ``None`` where it had none.
+            end: The next changelog offset behind its changes; ``None`` where it had none
+                of this shard.
 
         Raises:
-            StateError: If the store does not take them.
+            StateError: If the store does not take them; the same call may be made again.
         """
+        if end is None:
+            return
         merged: dict[bytes, bytes | None] = {}
         count = 0
         for number, changes in self._frozen:
@@ -124,8 +130,8 @@ class Shard:
                 break
             merged.update(changes)
             count += 1
-        if end is None:
-            return
+        if count == 0 and end <= self.store.position:
+            return  # said of a time when somebody else, or this process before, had the shard
         # The store may hold them already, if it failed half-way in the call before.
         self.store.write(merged, end)
         for _ in range(count):

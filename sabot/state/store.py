@@ -38,7 +38,7 @@ class Store(Protocol):
         ...
 
     def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys that begin with ``prefix``, in order, with their values."""
+        """Yield keys that begin with ``prefix``, in order, as they were at the first."""
         ...
 
     def clear(self) -> None:

@@ -1,0 +1,89 @@
+"""Where a partition's log begins and ends, as the broker says it now."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from sabot.errors import BrokerError, BrokerUnavailableError
+from sabot.kafka.client_errors import is_passing
+from sabot.kafka.connect import client_errors, open_admin
+from sabot.kafka.properties import connection_properties
+from sabot.types import TopicPartition
+
+__all__ = ["LogBounds"]
+
+_TIMEOUT = 10.0
+
+
+class LogBounds:
+    """Asks for ends with one client, which is kept; may be called by any thread.
+
+    Args:
+        properties: Of the connection; others are left out.
+        timeout: Seconds until a cluster that does not answer is an error.
+    """
+
+    def __init__(self, properties: Mapping[str, Any], timeout: float = _TIMEOUT) -> None:
+        self._properties = connection_properties(properties)
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def of(self, place: TopicPartition) -> tuple[int, int]:
+        """Return the first offset there is, and the end, open transactions included.
+
+        Raises:
+            BrokerUnavailableError: If the cluster does not answer, or not now.
+            BrokerError: If it refuses.
+        """
+        spec = _admin().OffsetSpec
+        first, end = self._ask(place, spec.earliest()), self._ask(place, spec.latest())
+        return self._answer(place, first), self._answer(place, end)
+
+    def first_since(self, place: TopicPartition, seconds: float) -> int:
+        """Return the first offset whose record is not older; the end where all are.
+
+        Args:
+            place: The partition.
+            seconds: Since the epoch.
+
+        Raises:
+            BrokerUnavailableError, BrokerError: As `of`.
+        """
+        asked = self._ask(place, _admin().OffsetSpec.for_timestamp(int(seconds * 1000)))
+        found = self._answer(place, asked)
+        return found if found >= 0 else self.of(place)[1]
+
+    def _ask(self, place: TopicPartition, what: Any) -> Any:
+        from confluent_kafka import IsolationLevel
+        from confluent_kafka import TopicPartition as ClientPartition
+
+        with self._lock:
+            if self._client is None:
+                self._client = open_admin(self._properties, client_errors(self._properties))
+        asked = ClientPartition(place.topic, place.partition)
+        answers = self._client.list_offsets(
+            {asked: what},
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=self._timeout,
+        )
+        return next(iter(answers.values()))
+
+    @staticmethod
+    def _answer(place: TopicPartition, asked: Any) -> int:
+        from confluent_kafka import KafkaException
+
+        try:
+            return int(asked.result().offset)
+        except KafkaException as error:
+            failure = BrokerUnavailableError if is_passing(error.args[0]) else BrokerError
+            raise failure(f"the ends of {place} are not known: {error.args[0].str()}") from error
+
+
+def _admin() -> Any:
+    # The module does not declare what it exports, so a type checker knows none of it.
+    import confluent_kafka.admin
+
+    return confluent_kafka.admin
