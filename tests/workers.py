@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Any, Self
 from sabot.api.stream import OutputStream
 from sabot.app.app import App
 from sabot.plan.outputs import collecting
-from sabot.runtime.settings import WorkerSettings
+from sabot.runtime.settings import StateSettings, WorkerSettings
 from sabot.runtime.statistics import PipelineStatistics, WorkerStatistics
 from sabot.runtime.worker import Worker
 from tests.broker import Kafka
@@ -29,9 +30,14 @@ FAST: dict[str, Any] = {
 """Options of a source that make a test short: an early start, a cut every 0.1 s."""
 
 
+_folder = tempfile.TemporaryDirectory(prefix="sabot-tests-")
+# Transactions take their slot from it; the checkout is no place for that.
+_STATE = StateSettings(directory=_folder.name)
+
+
 def quick(**changes: Any) -> WorkerSettings:
     """Return settings for a worker that shares its process with the tests."""
-    return WorkerSettings(tune_process=False, **changes)
+    return WorkerSettings(**{"tune_process": False, "state": _STATE, **changes})
 
 
 class RunningWorker:

@@ -41,8 +41,8 @@ from sabot.types import RawBatch, TopicPartition
 __all__ = ["AgentActor"]
 
 _RESEND_SECONDS: Final = 60.0
-_SLOW_SECONDS: Final = 30.0
-"""A handler that has had one event for so long is named, and again each time."""
+_PATIENCE_SECONDS: Final = 1.0
+"""How long it waits for news of the handler until it looks for itself."""
 
 
 class AgentActor(Actor):
@@ -112,7 +112,6 @@ class AgentActor(Actor):
         self._letters: deque[RowFault] = deque()
         self._abandoned = False
         self._interrupted = False
-        self._slow_until = _SLOW_SECONDS
         self._log = get_logger("sabot.agent").bind(agent=name)
 
     # --- messages -------------------------------------------------------------------
@@ -161,7 +160,7 @@ class AgentActor(Actor):
     def restarted(self, error: Exception) -> None:  # noqa: ARG002 - any is the same
         """End the handler, where one runs: the next event starts a new one."""
         self._interrupted = False
-        self._handler.let_go(self._where())
+        self._handler.let_go(self.where())
 
     def stopping(self) -> None:
         """End the handler."""
@@ -178,6 +177,15 @@ class AgentActor(Actor):
         """How long the handler has had its event; ``None`` without one."""
         feed = self._feed
         return None if feed is None else feed.in_hand_seconds
+
+    def where(self) -> str | None:
+        """Return the place of the event in hand; may be called from any thread."""
+        with self._lock:
+            feed, raw, numbers = self._feed, self._raw, self._numbers
+        if feed is None or raw is None:
+            return None
+        taken = feed.taken
+        return None if taken <= feed.finished else raw.where(numbers[taken - 1])
 
     def branch_names(self, topic: str) -> list[str]:
         """An agent is one branch."""
@@ -259,7 +267,6 @@ class AgentActor(Actor):
                 raise fatal(fault)
 
     def _await(self, feed: Feed) -> None:
-        self._slow_until = _SLOW_SECONDS
         while True:
             self._handler.news.wait(self._patience())
             self._handler.news.clear()
@@ -268,7 +275,7 @@ class AgentActor(Actor):
             self._judge_time(feed)
             if self._interrupted:
                 self._interrupted = False
-                self._handler.let_go(self._where())
+                self._handler.let_go(self.where())
                 self._handler.give(feed, lambda: self._abandoned)
             elif self._handler.failure is not None:
                 self._judge_failure(feed, self._handler.failure)
@@ -277,31 +284,22 @@ class AgentActor(Actor):
                 return
 
     def _patience(self) -> float:
-        return min(1.0, (self._timeout or _SLOW_SECONDS) / 4)
+        timeout = self._timeout
+        return _PATIENCE_SECONDS if timeout is None else min(_PATIENCE_SECONDS, timeout / 4)
 
     def _judge_time(self, feed: Feed) -> None:
-        """Name a handler that is slow; let go of an event that has had its time.
+        """Let go of an event that has had its time.
 
         Raises:
             ProcessingError: For such an event, which is not finished: no policy passes it.
         """
         seconds = feed.in_hand_seconds
-        if seconds is None or self._handler.failure is not None:
-            self._slow_until = _SLOW_SECONDS
+        if self._timeout is None or seconds is None or self._handler.failure is not None:
             return
-        if seconds < self._slow_until - _SLOW_SECONDS:
-            self._slow_until = _SLOW_SECONDS  # the event is another one by now
-        if self._timeout is not None and seconds >= self._timeout:
-            where = self._where()
-            self._handler.let_go(self._where())
+        if seconds >= self._timeout:
+            where = self.where()
+            self._handler.let_go(where)
             raise self._given_up(f"had {where} in hand for {seconds:.1f} s", where)
-        if seconds >= self._slow_until:
-            self._slow_until = seconds + _SLOW_SECONDS
-            self._log.warning(
-                "handler is slow; nothing behind its event is committed",
-                where=self._where(),
-                seconds=round(seconds, 1),
-            )
 
     def _given_up(self, what: str, where: str | None) -> ProcessingError:
         error = ProcessingError(
@@ -313,17 +311,10 @@ class AgentActor(Actor):
         error.fatal = True
         return error
 
-    def _where(self) -> str | None:
-        """Return the place of the event in hand."""
-        feed, raw = self._feed, self._raw
-        if feed is None or raw is None or feed.taken <= feed.finished:
-            return None
-        return raw.where(self._numbers[feed.taken - 1])
-
     def _judge_failure(self, feed: Feed, error: BaseException) -> None:
         """Apply the policy to the event the handler raised for; raise where it must stop."""
         if isinstance(error, asyncio.CancelledError):
-            where = self._where()
+            where = self.where()
             raise self._given_up(f"was cancelled with {where or 'nothing'} in hand", where)
         if not isinstance(error, Exception):
             raise error

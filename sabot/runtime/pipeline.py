@@ -161,6 +161,11 @@ class PipelineActor(Actor):
         """Unknown here: its cell knows how long it has had its batch."""
         return None
 
+    def where(self) -> str | None:
+        """Return the place of the first record of the batch in hand."""
+        raw = self._in_hand
+        return None if raw is None else raw.where(0)
+
     def abandon(self) -> None:
         """Nothing to do: a batch in hand ends by itself, and is then not committed."""
 

@@ -134,11 +134,15 @@ class Watch:
             if self._reader is not None:
                 self._reader.seek_anew([verdict.tp])
         elif isinstance(verdict, Slow):
+            lane = next(lane for lane in self._lanes if lane.name == verdict.name)
             self._log.warning(
                 "step has had the same work in hand for long",
                 step=verdict.name,
                 seconds=round(verdict.seconds, 1),
                 waiting=verdict.waiting,
+                where=lane.actor.where(),
+                # A handler is not on its actor's thread, which only waits for it.
+                stack=None if lane.actor.answers_itself else lane.ref.stack(),
             )
 
 

@@ -172,7 +172,7 @@ class Worker:
         def lanes() -> list[Lane]:
             return [lane for domain in list(self._domains.values()) for lane in domain.lanes]
 
-        hands = HandWatch(lanes, lambda lane, error: self._escalated(lane.ref, error))
+        hands = HandWatch(lanes, self._escalated)
         every = min(1.0, (self._settings.blocked_loop_seconds or math.inf) / 4)
         return Lookout([self._loop_watch.look, hands.look], every=every)
 

@@ -13,10 +13,10 @@ from confluent_kafka.admin import NewTopic
 from sabot.kafka.source import KafkaSourceConfig
 from sabot.plan.nodes import Scan, Write, ancestors
 from sabot.plan.outputs import Output
-from sabot.runtime.settings import WorkerSettings
 from sabot.runtime.worker import Worker
 from tests.broker import Kafka
 from tests.until import until
+from tests.workers import quick
 
 __all__ = ["ADDRESS", "PARTITIONS", "Run", "addressed", "clean", "running", "sources", "targets"]
 
@@ -116,8 +116,7 @@ class Run:
         tasks: Sequence[Any] = (),
         actors: Sequence[Any] = (),
     ) -> None:
-        settings = WorkerSettings(tune_process=False)
-        self.worker = Worker(outputs, name=name, tasks=tasks, actors=actors, settings=settings)
+        self.worker = Worker(outputs, name=name, tasks=tasks, actors=actors, settings=quick())
         self.code: int | None = None
         self._thread = threading.Thread(target=self._run, name="sabot-page", daemon=True)
         self._thread.start()

@@ -148,7 +148,7 @@ def test_a_handler_that_awaits_for_ever_is_named_and_ends_the_worker_only_if_tol
     assert isinstance(worker.failure, ProcessingTimeoutError)
     named = [r for r in caplog.records if "same work in hand" in r.getMessage()]
     assert len(named) > 1
-    assert {r.step for r in named} == {"agent:sleeper"}  # type: ignore[attr-defined]
+    assert {(r.step, r.where) for r in named} == {("agent:sleeper", f"{source}[0]@3")}  # type: ignore[attr-defined]
     # What was finished is committed, and what hangs is not.
     assert kafka.committed(group, source) == {0: 3}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -79,6 +80,7 @@ def test_json_and_messagepack_write_a_timestamp_or_refuse_it(
 @settings(max_examples=50, deadline=None)
 @given(st.sampled_from(list(PER_SECOND)), LISTS)
 @example("ms", EXTREMES)
+@example("ns", [FIRST_READ_NS - 1, FIRST_READ_NS])
 def test_json_schema_writes_a_timestamp_or_refuses_it(unit: str, counts: list[int | None]) -> None:
     schema = {"properties": {"n": {"type": "integer"}, "t": {"type": ["string", "null"]}}}
     columns = columns_of(pa.timestamp(unit, "UTC"), counts)
@@ -87,7 +89,14 @@ def test_json_schema_writes_a_timestamp_or_refuses_it(unit: str, counts: list[in
         columns,
         lambda count: count // PER_SECOND[unit] in YEARS_0_TO_9999,
     )
-    assert not JsonCodec(schema=columns.schema).decode(values).failures
+    written = [counts[json.loads(value or b"")["n"]] for value in values]
+    unread = [
+        index
+        for index, count in enumerate(written)
+        if unit == "ns" and count is not None and count < FIRST_READ_NS
+    ]
+    again = JsonCodec(schema=columns.schema).decode(values)
+    assert [failure.index for failure in again.failures] == unread
 
 
 @settings(max_examples=100, deadline=None)

@@ -59,6 +59,9 @@ class Taker(Actor):
     def in_hand_seconds(self) -> float | None:
         return None
 
+    def where(self) -> str | None:
+        return None
+
     def branch_names(self, topic: str) -> list[str]:
         return ["taker"]
 

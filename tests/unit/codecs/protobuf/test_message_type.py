@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from google.protobuf.unknown_fields import UnknownFieldSet
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sabot.codecs.protobuf.message_type import MessageType
@@ -30,8 +31,24 @@ def slow() -> MessageType:
     return by_messages("All")
 
 
+def holds_odd_entries(value: bytes) -> bool:
+    """Whether a map's entry holds more than key and value.
+
+    Messages keep such an entry as a field that they do not know; columns ignore what is odd
+    in it, as other languages do.
+    """
+    read = message("All").FromString(value)
+    maps = {
+        field.number
+        for field in read.DESCRIPTOR.fields
+        if field.message_type is not None and field.message_type.GetOptions().map_entry
+    }
+    return any(field.field_number in maps for field in UnknownFieldSet(read))
+
+
 @settings(max_examples=100)
 @given(changes=st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=3))
+@example(changes=[(GOOD.index(b"\x12\x09\x11"), 8)])
 def test_columns_are_the_same_either_way(
     fast: MessageType, slow: MessageType, changes: list[tuple[int, int]]
 ) -> None:
@@ -43,7 +60,7 @@ def test_columns_are_the_same_either_way(
     other, other_failures = slow.decode(values)
     # Bytes that no client writes may pass by columns; what passes by messages does so too.
     assert {f.index for f in failures} <= {f.index for f in other_failures}
-    if len(failures) == len(other_failures):
+    if len(failures) == len(other_failures) and (failures or not holds_odd_entries(bytes(changed))):
         assert columns == other
         assert [message("All").FromString(v or b"") for v in fast.encode(columns).values] == [
             message("All").FromString(v or b"") for v in slow.encode(columns).values
