@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sabot.cli.letter_text import full_text, table
-from sabot.cli.options import broker_option, debug_option, refuse_embedded
+from sabot.cli.options import broker_option, client_options, debug_option, refuse_embedded
 from sabot.cli.where import parse_where
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def _shared(command: Command) -> Command:
     """Add the options that all of them have."""
-    command = click.argument("topic")(broker_option(debug_option(command)))
+    command = click.argument("topic")(broker_option(client_options(debug_option(command))))
     return click.option(
         "--where",
         envvar="SABOT_DLQ_WHERE",
@@ -77,12 +77,14 @@ def command() -> None:
 @command.command("ls", short_help="Count dead letters by error and step.")
 @_shared
 @_limit(None)
-def ls(topic: str, where: str | None, limit: int | None, broker: str) -> None:
+def ls(
+    topic: str, where: str | None, limit: int | None, broker: str, properties: dict[str, Any]
+) -> None:
     """Count TOPIC's dead letters by error, step and source topic, and those replayed."""
     from sabot.kafka.dead_letters import tally
 
-    letters = _letters(broker, topic, where, limit)
-    ledger = _ledger(broker, topic, again=True)
+    letters = _letters(broker, properties, topic, where, limit)
+    ledger = _ledger(broker, properties, topic, again=True)
     found = tally(letters) if ledger is None else tally(letters, ledger.has_any)
     total = sum(each.count for each in found.values())
     click.echo(f"{topic!r} at {broker}: {total} dead letters", err=True)
@@ -93,10 +95,12 @@ def ls(topic: str, where: str | None, limit: int | None, broker: str) -> None:
 @command.command("show", short_help="Print dead letters in full.")
 @_shared
 @_limit(1)
-def show(topic: str, where: str | None, limit: int, broker: str) -> None:
+def show(
+    topic: str, where: str | None, limit: int, broker: str, properties: dict[str, Any]
+) -> None:
     """Print TOPIC's dead letters in full; a value that is no text as a hex dump."""
     count = 0
-    for letter in _letters(broker, topic, where, limit):
+    for letter in _letters(broker, properties, topic, where, limit):
         click.echo(full_text(letter))
         count += 1
     if count == 0:
@@ -143,7 +147,9 @@ def show(topic: str, where: str | None, limit: int, broker: str) -> None:
     show_envvar=True,
     help="Only print what would be sent where, and remember nothing.",
 )
-def replay(topic: str, broker: str, dry_run: bool, **options: Any) -> None:
+def replay(
+    topic: str, broker: str, properties: dict[str, Any], dry_run: bool, **options: Any
+) -> None:
     """Send TOPIC's dead letters back with their own key, value, headers and timestamp.
 
     A source with retry_topic=... reads them there, and only the outputs behind the step
@@ -155,11 +161,11 @@ def replay(topic: str, broker: str, dry_run: bool, **options: Any) -> None:
     route = ReplayRoute(options["to"], options["to_source"], options["max_attempts"])
     where, limit, again = options["where"], options["limit"], options["again"]
     refuse_embedded(broker)
-    ledger = _ledger(broker, topic, again=again)
+    ledger = _ledger(broker, properties, topic, again=again)
     before = [0]
 
     def chosen(say: Callable[[str], None]) -> Iterator[tuple[Letter, str]]:
-        letters = _letters(broker, topic, where, None)
+        letters = _letters(broker, properties, topic, where, None)
         due = _due(letters, route, None if again else ledger, before, say)
         return islice(due, limit)
 
@@ -176,7 +182,7 @@ def replay(topic: str, broker: str, dry_run: bool, **options: Any) -> None:
         return
     if ledger is not None:
         ledger = _prepared(ledger, again=again)
-    sending = Replay(broker, route, ledger)
+    sending = Replay(broker, route, ledger, properties)
     sending.check_targets(sorted(targets))
     # One that came since the targets were checked may have another.
     due = (letter for letter, target in chosen(_say_nothing) if target in targets)
@@ -204,12 +210,14 @@ def _due(
             yield letter, target
 
 
-def _ledger(broker: str, topic: str, *, again: bool) -> ReplayLedger | None:
+def _ledger(
+    broker: str, properties: dict[str, Any], topic: str, *, again: bool
+) -> ReplayLedger | None:
     """Return what was replayed; with ``again`` it is not needed, and may be unreadable."""
     from sabot.errors import ConfigurationError
     from sabot.kafka.replay_ledger import ReplayLedger
 
-    ledger = ReplayLedger(broker, topic)
+    ledger = ReplayLedger(broker, topic, properties)
     try:
         ledger.read()
     except ConfigurationError as error:
@@ -248,13 +256,15 @@ def _say_nothing(_line: str) -> None:
     """Leave out what was said the first time."""
 
 
-def _letters(broker: str, topic: str, where: str | None, limit: int | None) -> Iterator[Letter]:
+def _letters(
+    broker: str, properties: dict[str, Any], topic: str, where: str | None, limit: int | None
+) -> Iterator[Letter]:
     from sabot.kafka.admin import read_through
     from sabot.kafka.dead_letters import letter_of
 
     refuse_embedded(broker)
     condition = None if where is None else parse_where(where, NAMES)
-    letters = map(letter_of, read_through(broker, topic))
+    letters = map(letter_of, read_through(broker, topic, properties=properties))
     chosen = (each for each in letters if condition is None or condition(_values(each)))
     return islice(chosen, limit)
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["broker_option", "debug_option", "log_options", "refuse_embedded", "wants_traceback"]
+__all__ = [
+    "broker_option",
+    "client_options",
+    "debug_option",
+    "log_options",
+    "refuse_embedded",
+    "wants_traceback",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,6 +32,22 @@ def broker_option(command: Command) -> Command:
         show_default=True,
         metavar="HOST:PORT",
         help="The Kafka cluster.",
+    )(command)
+
+
+def client_options(command: Command) -> Command:
+    """Add ``--config``; the command gets ``properties``, each checked by the client."""
+    return click.option(
+        "--config",
+        "properties",
+        multiple=True,
+        envvar="SABOT_CONFIG",
+        show_envvar=True,
+        metavar="KEY=VALUE|FILE",
+        callback=_client_properties,
+        help="A client property, such as security.protocol=SASL_SSL, or a file with one on each "
+        "line; can be given more than once, the last of a name counts. A password belongs into "
+        "a file: everybody on the machine can read a command line.",
     )(command)
 
 
@@ -75,6 +99,46 @@ def refuse_embedded(broker: str) -> None:
             f"broker is {broker!r}, which would live only as long as this command; start one "
             "with `sabot broker` and give its address"
         )
+
+
+def _client_properties(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return what is given as properties that every client takes.
+
+    Raises:
+        BadParameter: If a file cannot be read, or a line is no property.
+        ConfigurationError: If a property is unknown, not valid, or only for consumers or
+            only for producers.
+    """
+    if not values:
+        return {}
+    from sabot.kafka.properties import shared_properties
+
+    given: dict[str, str] = {}
+    for value in values:
+        lines, where = ([value], "--config") if "=" in value else (_lines(value), repr(value))
+        given |= dict(_pairs(lines, where))
+    return shared_properties(given)
+
+
+def _lines(file: str) -> list[str]:
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(
+            f"{file!r} is neither KEY=VALUE nor a file that can be read: {error}"
+        ) from error
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _pairs(lines: Iterable[str], where: str) -> Iterable[tuple[str, str]]:
+    for line in lines:
+        name, equals, value = line.partition("=")
+        if not name.strip() or not equals:
+            # Without its text: it may be a password.
+            raise click.BadParameter(f"a line of {where} is not KEY=VALUE")
+        yield name.strip(), value.strip()
 
 
 def wants_traceback(context: click.Context) -> bool:

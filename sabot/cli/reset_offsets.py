@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
-from sabot.cli.options import broker_option, debug_option, refuse_embedded
+from sabot.cli.options import broker_option, client_options, debug_option, refuse_embedded
 
 __all__ = ["command"]
 
@@ -52,6 +52,7 @@ __all__ = ["command"]
     help="Say what would change, and change nothing.",
 )
 @broker_option
+@client_options
 @debug_option
 def command(
     group: str,
@@ -62,6 +63,7 @@ def command(
     app: str | None,
     dry_run: bool,
     broker: str,
+    properties: dict[str, Any],
 ) -> None:
     """Set the offsets from which GROUP reads TOPIC.
 
@@ -76,7 +78,7 @@ def command(
 
     refuse_embedded(broker)
     wanted = _wanted(to)
-    reset = OffsetReset(broker, group, topic, app=app or group, state=state)
+    reset = OffsetReset(broker, group, topic, app=app or group, state=state, properties=properties)
     steps = reset.plan(wanted, partition)
     if not dry_run:
         reset.make(steps)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-from sabot.cli.options import broker_option, debug_option, refuse_embedded
+from sabot.cli.options import broker_option, client_options, debug_option, refuse_embedded
 
 __all__ = ["command"]
 
@@ -48,6 +49,7 @@ def _parse_headers(
     help="A header; can be given more than once.",
 )
 @broker_option
+@client_options
 @debug_option
 def command(
     topic: str,
@@ -55,6 +57,7 @@ def command(
     key: str | None,
     headers: list[tuple[str, bytes | None]],
     broker: str,
+    properties: dict[str, Any],
 ) -> None:
     """Write one record to TOPIC and wait until it has arrived.
 
@@ -73,5 +76,6 @@ def command(
         value.encode(),
         key=None if key is None else key.encode(),
         headers=headers,
+        properties=properties,
     )
     click.echo(f"{topic}[{partition}]@{offset}", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sabot.cli.options import broker_option, debug_option, refuse_embedded
+from sabot.cli.options import broker_option, client_options, debug_option, refuse_embedded
 
 if TYPE_CHECKING:
     from sabot.types import Record
@@ -41,8 +41,16 @@ __all__ = ["as_json", "as_text", "command"]
     help="One JSON object per record, with topic, key, headers and timestamp.",
 )
 @broker_option
+@client_options
 @debug_option
-def command(topic: str, from_beginning: bool, limit: int | None, whole: bool, broker: str) -> int:
+def command(
+    topic: str,
+    from_beginning: bool,
+    limit: int | None,
+    whole: bool,
+    broker: str,
+    properties: dict[str, Any],
+) -> int:
     """Print TOPIC's records, oldest first within a partition, until Ctrl-C.
 
     It joins no consumer group and commits nothing. Each line has the place, the key and
@@ -56,7 +64,9 @@ def command(topic: str, from_beginning: bool, limit: int | None, whole: bool, br
     start = "the beginning" if from_beginning else "the end"
     click.echo(f"{topic!r} at {broker}: reading from {start}; Ctrl-C ends it", err=True)
     try:
-        for record in tail(broker, topic, from_beginning=from_beginning, limit=limit):
+        for record in tail(
+            broker, topic, from_beginning=from_beginning, limit=limit, properties=properties
+        ):
             click.echo(show(record))
     except KeyboardInterrupt:
         # The way it is meant to end.

@@ -30,6 +30,7 @@ __all__ = [
     "consumer_properties",
     "producer_properties",
     "property_name",
+    "shared_properties",
 ]
 
 Side = Literal["consumer", "producer"]
@@ -139,6 +140,31 @@ def connection_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
     unshared = {"allow.auto.create.topics", "error_cb", "stats_cb", "statistics.interval.ms"}
     shared = (BOTH | PYTHON_ONLY) - unshared
     return {name: value for name, value in properties.items() if name in shared}
+
+
+def shared_properties(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Translate options that say how to reach a cluster, whoever the client is.
+
+    Args:
+        options: As for `consumer_properties`; the cluster's address is not one of them.
+
+    Raises:
+        ConfigurationError: As `consumer_properties`; and for a property that belongs to
+            consumers or to producers.
+
+    Example:
+        >>> shared_properties({"sasl_username": "a", "socket.timeout.ms": "5000"})
+        {'sasl.username': 'a', 'socket.timeout.ms': '5000'}
+    """
+    translated = consumer_properties(options)
+    for option in options:
+        name = property_name("consumer", option)
+        if name not in BOTH - {"bootstrap.servers", "metadata.broker.list"}:
+            raise ConfigurationError(
+                f"client property {option!r} is not one that says how to reach a cluster, such "
+                "as 'security.protocol' or 'sasl.username'"
+            )
+    return translated
 
 
 def _translate(
