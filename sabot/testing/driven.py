@@ -10,6 +10,7 @@ from sabot.runtime.agent import AgentActor
 from sabot.runtime.messages import Assigned, Work
 from sabot.runtime.pipeline import PipelineActor
 from sabot.runtime.progress import Start
+from sabot.state import MemoryStore, Shard
 from sabot.testing.clock import ManualClock
 from sabot.types import TopicPartition
 
@@ -52,6 +53,7 @@ class DrivenActor:
         self._clock = clock
         self._waiting: deque[Work] = deque()
         self._known: set[TopicPartition] = set()
+        self._shards: dict[tuple[str, TopicPartition], Shard] = {}
         self._due = 0.0
         self._attempts = 0
 
@@ -60,8 +62,28 @@ class DrivenActor:
         fresh = work.raw.next_offsets.keys() - self._known
         if fresh:
             self._known |= fresh
-            self.actor.receive_control(Assigned({tp: Start(0, 1) for tp in fresh}))
+            shards = {(store, tp): self._shard(store, tp) for tp in fresh for store in self._stores}
+            self.actor.receive_control(Assigned({tp: Start(0, 1) for tp in fresh}, shards))
         self._waiting.append(work)
+
+    @property
+    def _stores(self) -> set[str]:
+        """What the actor's steps keep."""
+        if not isinstance(self.actor, PipelineActor):
+            return set()
+        return {step.store for branch in self.actor.flow.branches for step in branch.stateful}
+
+    def _shard(self, store: str, tp: TopicPartition) -> Shard:
+        shard = self._shards[store, tp] = Shard(MemoryStore(), store, tp.partition)
+        return shard
+
+    def state(self, store: str) -> dict[bytes, bytes]:
+        """Return what is kept under a name, of all partitions together."""
+        found: dict[bytes, bytes] = {}
+        for (name, _), shard in self._shards.items():
+            if name == store:
+                found.update(shard.scan())
+        return found
 
     def run(self) -> bool:
         """Do what is due; return whether there was anything.

@@ -21,6 +21,7 @@ from sabot.runtime.build import build_actor
 from sabot.runtime.compile import compile_outputs, topic_of
 from sabot.runtime.messages import Work
 from sabot.runtime.userloop import UserLoop
+from sabot.state.value import value_of
 from sabot.testing.board import Board, BoardProducers
 from sabot.testing.clock import ManualClock
 from sabot.testing.driven import DrivenActor, ImpatientClock
@@ -228,6 +229,13 @@ class Driver:
         """How many records policies have skipped."""
         self.settle()
         return sum(lane.actor.skipped_count for lane in self._lanes)
+
+    def state(self, store: str) -> dict[bytes, Any]:
+        """Return what `Stream.stateful` keeps under a name, by key."""
+        self.settle()
+        return {
+            key: value_of(value) for lane in self._lanes for key, value in lane.state(store).items()
+        }
 
     def position(self, topic: str, partition: int = 0) -> int:
         """Return the offset a worker would commit: all before it is finished."""

@@ -235,3 +235,18 @@ def test_a_topic_nobody_reads_and_an_empty_app_are_refused(sabot_driver: SabotDr
         d.send("order", {"n": 1})
     with pytest.raises(ConfigurationError, match="nothing reads the topic 'out'"):
         d.position("out")
+
+
+def test_state_is_kept_by_key_and_can_be_looked_at(sabot_driver: SabotDriver) -> None:
+    def total(state: int | None, row: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        now = (state or 0) + row["n"]
+        return now, {"total": now}
+
+    app = App("shop")
+    app.stream("in").stateful(total, store="totals").to_kafka(app.broker, "out")
+    d = sabot_driver(app)
+    d.send("in", {"n": 2}, key="a")
+    d.send("in", {"n": 1}, key="b", partition=1)
+    d.send("in", {"n": 5}, key="a")
+    assert [row["total"] for row in d.values("out")] == [2, 1, 7]
+    assert d.state("totals") == {b"a": 7, b"b": 1}
