@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
@@ -10,6 +12,7 @@ from sabot.errors import BrokerError, BrokerUnavailableError
 from sabot.kafka.log_bounds import LogBounds
 from sabot.types import TopicPartition
 from tests.broker import Kafka
+from tests.conftest import own_broker_process
 
 
 def test_both_ends_of_a_log_move(kafka: Kafka) -> None:
@@ -40,3 +43,19 @@ def test_a_partition_that_is_not_there_is_an_error_that_names_it(kafka: Kafka) -
 def test_a_cluster_that_does_not_answer_is_an_error_that_passes() -> None:
     with pytest.raises(BrokerUnavailableError, match=r"t\[0\]"):
         LogBounds({"bootstrap.servers": "localhost:1"}, timeout=0.5).of(TopicPartition("t", 0))
+
+
+def test_a_frozen_broker_is_silent_and_its_logs_are_not_empty() -> None:
+    with own_broker_process() as (broker, kafka):
+        topic = kafka.create_topic(kafka.unique("t"), 1)
+        kafka.produce(topic, [b"."] * 5)
+        ends = LogBounds({"bootstrap.servers": kafka.bootstrap}, timeout=2)
+        place = TopicPartition(topic, 0)
+        assert ends.of(place) == (0, 5)
+        os.kill(broker.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(BrokerUnavailableError):
+                ends.of(place)
+        finally:
+            os.kill(broker.pid, signal.SIGCONT)
+        assert ends.of(place) == (0, 5)
