@@ -453,7 +453,7 @@ class OutputStream:
         Raises:
             SabotError: The first cause, if the run fails.
         """
-        from sabot.runtime.worker import run_outputs
+        from sabot.runtime.run_outputs import run_outputs
 
         collection = current_collection()
         run_outputs([self.output], siblings=collection.outputs)

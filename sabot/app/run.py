@@ -11,7 +11,8 @@ from sabot.app.app import App
 from sabot.app.loader import default_name
 from sabot.errors import ConfigurationError, PlanError
 from sabot.plan.outputs import Collection, current_collection
-from sabot.runtime.worker import Worker, run_outputs
+from sabot.runtime.run_outputs import run_outputs
+from sabot.runtime.worker import Worker
 
 __all__ = ["run"]
 

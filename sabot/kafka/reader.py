@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sabot.errors import PartitionLostError
 from sabot.kafka.baseline import Positions, Reset, out_of_range, resolve_positions
@@ -26,21 +26,15 @@ from sabot.kafka.commits import (
     commit_now,
 )
 from sabot.kafka.connect import check_cluster, client_errors, open_consumer
+from sabot.kafka.pauses import Pauses
+from sabot.kafka.reader_port import ReaderPort
 from sabot.kafka.seeks import SeekRequests
 from sabot.types import RawBatch, TopicPartition
 
 if TYPE_CHECKING:
     import confluent_kafka
 
-__all__ = ["KafkaReader", "ReaderPort", "ReaderSettings"]
-
-_STALL_SECONDS = 0.025
-"""How long the reader holds still for some full actors before it pauses their partitions. A
-pause throws away what the client has fetched ahead, so it must not happen for a mailbox
-that drains at once."""
-
-_LONG_STALL_SECONDS = 2.0
-"""The same where nothing else could be read meanwhile."""
+__all__ = ["KafkaReader", "ReaderSettings"]
 
 _IDLE_SECONDS = 0.1
 """How long reading waits, at most, for one of the actors to finish what it has."""
@@ -72,42 +66,6 @@ class ReaderSettings:
     cooperative: bool
 
 
-class ReaderPort(Protocol):
-    """What the reader needs of its domain; called on the reader's thread, never for long."""
-
-    def arrived(self, batch: RawBatch) -> None:
-        """Take what was read; must not block."""
-        ...
-
-    def blocked(self, partitions: Collection[TopicPartition]) -> frozenset[TopicPartition]:
-        """Return those of the partitions that must not be read now."""
-        ...
-
-    def wait_for_idle(self, timeout: float) -> None:
-        """Wait until some actor has nothing to do, at most ``timeout`` seconds."""
-        ...
-
-    def wait_for_room(self, timeout: float) -> None:
-        """Wait until something is no longer full, at most ``timeout`` seconds."""
-        ...
-
-    def assigned(self, positions: Mapping[TopicPartition, tuple[int, int, str]]) -> None:
-        """Take note of new partitions: start offset, epoch, metadata of the commit."""
-        ...
-
-    def revoking(self, partitions: Collection[TopicPartition]) -> None:
-        """Finish and commit what can be; the partitions are released on return."""
-        ...
-
-    def released(self, partitions: Collection[TopicPartition], *, lost: bool) -> None:
-        """Forget the partitions; if ``lost`` they belong to someone else already."""
-        ...
-
-    def failed(self, error: BaseException) -> None:
-        """Take note that reading has ended for this reason."""
-        ...
-
-
 class KafkaReader:
     """Reads the topics of one domain on a thread of its own.
 
@@ -130,7 +88,7 @@ class KafkaReader:
         self._revoking: dict[TopicPartition, int] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._pending: set[TopicPartition] = set()
-        self._paused: frozenset[TopicPartition] = frozenset()
+        self._pauses = Pauses(port, serve=self.serve_commits, hurry=self._stopping.is_set)
         self._epoch = 0
         self._rebalances = 0
         self.member_id: str | None = None
@@ -213,7 +171,7 @@ class KafkaReader:
     @property
     def paused(self) -> frozenset[TopicPartition]:
         """The partitions that are not read on at present, as of the last turn."""
-        return self._paused
+        return self._pauses.partitions
 
     # --- reading --------------------------------------------------------------------
 
@@ -221,11 +179,11 @@ class KafkaReader:
         consumer = self._client
         self.turned_at = time.monotonic()
         self.serve_commits()
-        self._seeks.serve(consumer, self._positions, self._paused | self._pending)
+        self._seeks.serve(consumer, self._positions, self._pauses.partitions | self._pending)
         # Two threads that build Python objects at once only take the interpreter from each
         # other; the client goes on fetching by itself meanwhile.
         self._port.wait_for_idle(_IDLE_SECONDS)
-        self._settle_pauses()
+        self._pauses.settle(consumer, self._epochs.keys(), self._pending)
         if self._pending:
             self._resolve_pending()
         before = self._rebalances
@@ -341,37 +299,6 @@ class KafkaReader:
         if failure is not None:
             raise failure
 
-    # --- back-pressure --------------------------------------------------------------
-
-    def _settle_pauses(self) -> None:
-        blocked = self._port.blocked(self._epochs.keys())
-        if blocked - self._paused:
-            blocked = self._hold_still(blocked)
-        blocked |= self._pending
-        if blocked == self._paused:
-            return
-        consumer = self._client
-        to_pause = self._as_client(blocked - self._paused)
-        if to_pause:
-            consumer.pause(to_pause)
-        to_resume = self._as_client((self._paused - blocked) & self._epochs.keys())
-        if to_resume:
-            consumer.resume(to_resume)
-        self._paused = frozenset(blocked)
-
-    def _hold_still(self, blocked: frozenset[TopicPartition]) -> frozenset[TopicPartition]:
-        """Wait for room; return what is blocked after that."""
-        everything = len(blocked) >= len(self._epochs)
-        deadline = time.monotonic() + (_LONG_STALL_SECONDS if everything else _STALL_SECONDS)
-        while blocked - self._paused and not self._stopping.is_set():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                break
-            self._port.wait_for_room(min(left, _STALL_SECONDS))
-            self.serve_commits()
-            blocked = self._port.blocked(self._epochs.keys())
-        return blocked
-
     # --- rebalance ------------------------------------------------------------------
 
     def _on_assign(self, consumer: Any, partitions: Sequence[Any]) -> None:
@@ -395,15 +322,12 @@ class KafkaReader:
             consumer.incremental_assign(partitions)
         else:
             consumer.assign(partitions)
-            self._paused = frozenset()
-        self._paused -= set(found)
+            self._pauses.forget(self._pauses.partitions)
+        self._pauses.forget(found)
         self._is_moving = False
         self._port.assigned(starts)
         # Before the first record of what has to wait is fetched.
-        waiting = self._port.blocked(found)
-        if waiting:
-            consumer.pause(self._as_client(waiting))
-            self._paused |= waiting
+        self._pauses.add(consumer, self._port.blocked(found))
 
     def _resolve(self, partitions: Sequence[TopicPartition]) -> Positions:
         """Decide where partitions start, topic by topic."""
@@ -471,7 +395,7 @@ class KafkaReader:
             self._epochs.pop(tp, None)
             self._positions.pop(tp, None)
             self._pending.discard(tp)
-        self._paused -= set(gone)
+        self._pauses.forget(gone)
         self._port.released(gone, lost=lost)
         if self._settings.cooperative:
             consumer.incremental_unassign(partitions)
@@ -572,12 +496,6 @@ class KafkaReader:
         from confluent_kafka import TopicPartition as ClientPartition
 
         self._client.seek(ClientPartition(tp.topic, tp.partition, offset))
-
-    @staticmethod
-    def _as_client(partitions: Collection[TopicPartition]) -> list[Any]:
-        from confluent_kafka import TopicPartition as ClientPartition
-
-        return [ClientPartition(tp.topic, tp.partition) for tp in partitions]
 
 
 def _size(values: Sequence[bytes | None]) -> int:

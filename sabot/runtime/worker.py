@@ -10,14 +10,10 @@ import asyncio
 import math
 import os
 import queue
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sabot.actors import (
     ActorRef,
@@ -44,11 +40,13 @@ from sabot.runtime.domain import Domain
 from sabot.runtime.exactly_once import guarantee_of
 from sabot.runtime.exit_codes import ExitCode, exit_code
 from sabot.runtime.hand_watch import HandWatch
+from sabot.runtime.happenings import Ended, Failed, Stop
 from sabot.runtime.lane import Lane
 from sabot.runtime.lookout import Lookout
 from sabot.runtime.loop_watch import LoopWatch
 from sabot.runtime.observed import actor_statistics
 from sabot.runtime.overrun import Overrun
+from sabot.runtime.place import Place, take_place
 from sabot.runtime.restarts import Restarts
 from sabot.runtime.settings import WorkerSettings, tune_process
 from sabot.runtime.signals import handle_signals
@@ -60,10 +58,7 @@ from sabot.runtime.userloop import UserLoop
 from sabot.runtime.watchdog import Watchdog
 from sabot.web import WebServer, probe_pages
 
-if TYPE_CHECKING:
-    from sabot.state.directory import Slot, StateDirectory
-
-__all__ = ["Worker", "WorkerSettings", "run_outputs"]
+__all__ = ["Worker", "WorkerSettings"]
 
 _SALVAGE_SECONDS = 10.0
 _LATE_SECONDS = 3.0
@@ -76,32 +71,6 @@ _AFTER_DRAIN_SECONDS = 4.0
 
 _CLOSE_SECONDS = 2.0
 """How much of that clients get to close."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A domain has ended."""
-
-    domain: Domain
-    error: BaseException | None
-    stopped: bool = False
-    """Whether its actor's strategy was to stop it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """Something else has failed for good."""
-
-    error: BaseException
-    ends: bool = True
-    """Whether the worker ends by it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    """Somebody asked for a stop."""
-
-    reason: str
 
 
 class Worker:
@@ -148,13 +117,11 @@ class Worker:
         self._loop = UserLoop()
         self._system = ActorSystem(group=self._supervision.group)
         self._budget = ByteBudget(self._settings.mailbox_bytes)
-        self._directory: StateDirectory | None = None
-        self._place: Slot | None = None
-        self._slot = self._settings.slot or uuid.uuid4().hex[:12]
+        self._place: Place | None = None
         self._loop_watch = LoopWatch(self._loop, self._settings.blocked_loop_seconds or math.inf)
         self._lookout = self._make_lookout()
         self._tasks = TaskGroup(tasks, self._loop, self._task_failed)
-        self._events: queue.SimpleQueue[_Ended | _Failed | _Stop] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Ended | Failed | Stop] = queue.SimpleQueue()
         self._domains: dict[int, Domain] = {}
         self._watchdogs = {id(plan): Watchdog(self._settings) for plan in self._plans}
         self._restarts = Restarts(self._settings, self._watchdogs)
@@ -254,7 +221,7 @@ class Worker:
     def request_stop(self, reason: str) -> None:
         """Ask for a drain, from any thread."""
         self._must_end(int(ExitCode.DRAIN))
-        self._events.put(_Stop(reason))
+        self._events.put(Stop(reason))
 
     def _must_end(self, code: int) -> None:
         """From now on the process may take only so long, where it is the worker's own."""
@@ -280,13 +247,19 @@ class Worker:
         self._lookout.start()
         for actor in self._actors:
             actor.spawn(self._system, self._loop, budget=self._budget, default=self._supervision)
-        error = self._open_directory()
-        if error is not None:
+        try:
+            self._place = take_place(
+                self.name,
+                self._settings,
+                stateful=any(plan.stateful for plan in self._plans),
+                guarantee=self._guarantee,
+            )
+        except StateError as error:
             return self._finish_failed(error)
         for plan in self._plans:
-            error = self._begin(plan)
-            if error is not None:
-                return self._finish_failed(error)
+            failed = self._begin(plan)
+            if failed is not None:
+                return self._finish_failed(failed)
         self._tasks.start()
         if self._state == "starting":
             self._state = "running"
@@ -295,12 +268,12 @@ class Worker:
             code = self._handle(self._events.get())
         return code
 
-    def _handle(self, event: _Ended | _Failed | _Stop) -> int | None:
+    def _handle(self, event: Ended | Failed | Stop) -> int | None:
         """Act on what has happened; return an exit code to end the worker."""
-        if isinstance(event, _Stop):
+        if isinstance(event, Stop):
             self._log.info("stopping", reason=event.reason)
             return self._drain()
-        if isinstance(event, _Failed):
+        if isinstance(event, Failed):
             if event.ends:
                 return self._finish_failed(event.error)
             self.failure = self.failure or event.error
@@ -309,37 +282,9 @@ class Worker:
             return None
         return self._domain_ended(event)
 
-    def _open_directory(self) -> BaseException | None:
-        """Take a place in the state directory, for state on disk and for transactions.
-
-        Returns:
-            Why that cannot be, where it has to.
-        """
-        on_disk = self._settings.state.store == "rocksdb" and any(p.stateful for p in self._plans)
-        named = self._settings.slot is not None
-        transactions = self._guarantee == "exactly_once" or any(p.stateful for p in self._plans)
-        if not on_disk and (named or not transactions):
-            return None
-        from sabot.state.directory import StateDirectory
-
-        try:
-            directory = StateDirectory(Path(self._settings.state.directory), self.name)
-            slot = directory.take_slot()
-        except StateError as error:
-            if on_disk:
-                return error
-            self._log.warning("transactions have a name of their own at each start", why=str(error))
-            return None
-        if not named:
-            # Other machines count from 0, too.
-            self._slot = f"{socket.gethostname()}-{slot.number}"
-        self._directory = directory if on_disk else None
-        self._place = slot
-        return None
-
     def _begin(self, plan: DomainPlan) -> BaseException | None:
         """Start a domain; return why it cannot be started."""
-        domain: Domain | None = None
+        assert self._place is not None
         try:
             domain = Domain(
                 plan,
@@ -347,12 +292,12 @@ class Worker:
                 system=self._system,
                 loop=self._loop,
                 budget=self._budget,
-                directory=self._directory,
+                directory=self._place.directory,
                 settings=self._settings,
                 watchdog=self._watchdogs[id(plan)],
                 guarantee=self._guarantee,
-                slot=self._slot,
-                on_end=lambda ended, error: self._events.put(_Ended(ended, error)),
+                slot=self._place.slot,
+                on_end=lambda ended, error: self._events.put(Ended(ended, error)),
             )
             self._domains[id(plan)] = domain
             domain.start()
@@ -360,7 +305,7 @@ class Worker:
             return error
         return None
 
-    def _domain_ended(self, event: _Ended) -> int | None:
+    def _domain_ended(self, event: Ended) -> int | None:
         """Decide about a domain that ended; return an exit code to end the worker."""
         plan, error = event.domain.plan, event.error
         if error is None:
@@ -389,10 +334,10 @@ class Worker:
             return self._drain()
         again = self._begin(plan)
         if again is not None:
-            self._events.put(_Ended(self._domains[id(plan)], again))
+            self._events.put(Ended(self._domains[id(plan)], again))
         return None
 
-    def _stop_domains(self, event: _Ended) -> int | None:
+    def _stop_domains(self, event: Ended) -> int | None:
         """End a domain, and those its group takes along; what is left goes on.
 
         The worker's exit code says later that there was a failure.
@@ -415,16 +360,16 @@ class Worker:
             )
         return None
 
-    def _stop_within(self, seconds: float) -> _Stop | None:
+    def _stop_within(self, seconds: float) -> Stop | None:
         deadline = time.monotonic() + seconds
         kept: list[Any] = []
-        found: _Stop | None = None
+        found: Stop | None = None
         while (left := deadline - time.monotonic()) > 0:
             try:
                 event = self._events.get(timeout=left)
             except queue.Empty:
                 break
-            if isinstance(event, _Stop):
+            if isinstance(event, Stop):
                 found = event
                 break
             kept.append(event)
@@ -437,14 +382,14 @@ class Worker:
             for lane in domain.lanes:
                 if lane.ref is ref or lane.name == ref.name:
                     stopped = stops_alone(lane.supervision, error)
-                    self._events.put(_Ended(domain, error, stopped))
+                    self._events.put(Ended(domain, error, stopped))
                     return
         own = next((actor for actor in self._actors if actor.name == ref.name), None)
         ends = own is None or not stops_alone(own.supervision or self._supervision, error)
-        self._events.put(_Failed(error, ends))
+        self._events.put(Failed(error, ends))
 
     def _task_failed(self, error: BaseException) -> None:
-        self._events.put(_Failed(error))
+        self._events.put(Failed(error))
 
     # --- ending ---------------------------------------------------------------------
 
@@ -575,25 +520,3 @@ def _unfinished(plan: DomainPlan) -> SabotError:
     return ProcessingError(
         f"the sources of {plan.name!r} ended, but not all rows were finished", step=plan.name
     )
-
-
-def run_outputs(
-    outputs: Sequence[Output], *, siblings: Sequence[Output] = (), name: str | None = None
-) -> None:
-    """Run outputs, and those siblings that read with the same consumer group.
-
-    Raises:
-        SabotError: The first cause, if the run fails.
-    """
-    wanted = {id(output): output for output in outputs}
-    keys = {plan.key for plan in compile_outputs(list(outputs))}
-    for sibling in siblings:
-        if sibling.started or id(sibling) in wanted:
-            continue
-        if {plan.key for plan in compile_outputs([sibling])} & keys:
-            wanted[id(sibling)] = sibling
-    chosen = list(wanted.values())
-    worker = Worker(chosen, name=name or compile_outputs(chosen)[0].name)
-    worker.run()
-    if worker.failure is not None:
-        raise worker.failure

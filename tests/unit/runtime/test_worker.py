@@ -19,8 +19,9 @@ from sabot.errors import (
 )
 from sabot.plan.outputs import Output, collecting
 from sabot.runtime.exit_codes import ExitCode, exit_code
+from sabot.runtime.run_outputs import run_outputs
 from sabot.runtime.settings import WorkerSettings
-from sabot.runtime.worker import Worker, run_outputs
+from sabot.runtime.worker import Worker
 from tests.loops import on_a_loop
 
 SETTINGS = WorkerSettings(drain_timeout_seconds=5.0, tune_process=False)
