@@ -35,11 +35,14 @@ class MergedColumns:
         if schema == self.schema:
             return
         try:
-            self.schema = pa.unify_schemas([self.schema, schema], promote_options="permissive")
-        except pa.ArrowException as error:
+            wider = pa.unify_schemas([self.schema, schema], promote_options="permissive")
+            for each in (self.schema, schema):
+                _check_holds(pa.struct(list(wider)), pa.struct(list(each)), "")
+        except (pa.ArrowException, ValueError) as error:
             raise DecodeError(
                 f"the value's schema does not go with those before it: {error}"
             ) from None
+        self.schema = wider
 
     def merge(
         self, parts: Sequence[tuple[Sequence[int], pa.RecordBatch]], tombstones: Sequence[int]
@@ -65,6 +68,26 @@ class MergedColumns:
             at = sorted(range(total), key=order.__getitem__)
             rows = rows.take(pa.array(at, pa.int64()))
         return pa.RecordBatch.from_arrays(rows.flatten(), schema=self.schema)
+
+
+def _check_holds(wider: pa.DataType, kind: pa.DataType, path: str) -> None:
+    """Refuse what Arrow counts as wider though it does not mean, or hold, the same.
+
+    Raises:
+        ValueError: If text would become bytes, or a number may be beyond its new type.
+    """
+    if pa.types.is_struct(kind):
+        for field in kind:
+            within = f"{path}.{field.name}" if path else field.name
+            _check_holds(wider.field(field.name).type, field.type, within)
+    elif pa.types.is_list(kind):
+        _check_holds(wider.value_type, kind.value_type, f"{path}[]")
+    elif pa.types.is_map(kind):
+        _check_holds(wider.item_type, kind.item_type, f"{path}{{}}")
+    elif (pa.types.is_string(kind) and not pa.types.is_string(wider)) or (
+        pa.types.is_uint64(kind) and pa.types.is_signed_integer(wider)
+    ):
+        raise ValueError(f"field {path!r} is {kind} in one and {wider} with the other")
 
 
 def _nulls(kind: pa.DataType, count: int) -> pa.StructArray:

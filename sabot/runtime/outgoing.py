@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabot.codecs.codec import Codec, Encoded
-from sabot.errors import ColumnNotFoundError, SchemaMismatchError
+from sabot.errors import ColumnNotFoundError, EncodeError, SchemaMismatchError
 from sabot.kafka.record_columns import RecordColumns
+from sabot.runtime.python_values import python_values
 from sabot.types import Batch, Headers
 
 __all__ = ["RecordParts", "rows_of_nulls"]
@@ -45,33 +46,37 @@ class RecordParts:
     def keys(self, batch: Batch) -> tuple[list[bytes | None], dict[int, Exception]]:
         """Return each row's key, and by row why there is none."""
         assert self._codec is not None
-        encoded = _encoded(batch.column(self._columns.key_column), self._codec)
-        faults: dict[int, Exception] = {each.index: each.error for each in encoded.failures}
+        encoded, faults = _encoded(batch.column(self._columns.key_column), self._codec)
         values = iter(encoded.values)
         return [None if row in faults else next(values) for row in range(batch.num_rows)], faults
 
-    def headers(self, batch: Batch) -> list[Headers] | None:
-        """Return each row's headers, if there is a column for them.
+    def headers(self, batch: Batch) -> tuple[list[Headers] | None, dict[int, Exception]]:
+        """Return each row's headers, if there is a column for them, and by row why not.
 
         Raises:
             SchemaMismatchError: If the column is no list of names and values.
         """
         name = self._columns.headers_column
         if name is None:
-            return None
+            return None, {}
         array = batch.column(name)
         if pa.types.is_null(array.type):
-            return [[] for _ in range(len(array))]
+            return [[] for _ in range(len(array))], {}
         if not _holds_headers(array.type):
             raise SchemaMismatchError(
                 f"{self._step!r} takes headers from the column {name!r}, which is of type "
                 f"{array.type}; it must be a list of structs of a text 'name' and a 'value' of "
                 "bytes or text"
             )
-        return [
-            [(each["name"], _as_bytes(each["value"])) for each in row or () if each is not None]
-            for row in array.to_pylist()
-        ]
+        rows, faults = python_values(array)
+        headers: list[Headers] = []
+        for number, row in enumerate(rows):
+            given = [each for each in row or () if each is not None]
+            if any(each["name"] is None for each in given):
+                faults[number] = EncodeError(f"a header in column {name!r} has no name")
+                given = []
+            headers.append([(each["name"], _as_bytes(each["value"])) for each in given])
+        return headers, faults
 
 
 def rows_of_nulls(batch: Batch) -> list[bool]:
@@ -89,10 +94,15 @@ def rows_of_nulls(batch: Batch) -> list[bool]:
     return list(empty.to_pylist())
 
 
-def _encoded(array: Any, codec: Codec) -> Encoded:
+def _encoded(array: Any, codec: Codec) -> tuple[Encoded, dict[int, Exception]]:
+    """Encode keys; return those that could be, and by row why the others could not."""
     if getattr(codec, "single_column", False):
-        return codec.encode(pa.RecordBatch.from_arrays([array], names=["value"]))
-    return codec.encode_rows(array.to_pylist())
+        encoded = codec.encode(pa.RecordBatch.from_arrays([array], names=["value"]))
+        return encoded, {each.index: each.error for each in encoded.failures}
+    rows, faults = python_values(array)
+    there = [row for row in range(len(rows)) if row not in faults]
+    encoded = codec.encode_rows([rows[row] for row in there])
+    return encoded, faults | {there[each.index]: each.error for each in encoded.failures}
 
 
 def _holds_headers(kind: pa.DataType) -> bool:

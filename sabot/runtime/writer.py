@@ -16,6 +16,7 @@ from sabot.kafka.sink import KafkaSinkConfig
 from sabot.runtime.faults import RowFault
 from sabot.runtime.outgoing import RecordParts, rows_of_nulls
 from sabot.runtime.policy import Stage
+from sabot.runtime.python_values import python_rows, python_values
 from sabot.types import Batch, Headers
 
 __all__ = ["Prepared", "Writer"]
@@ -75,13 +76,17 @@ class Writer:
         if faults:
             bad = {failure.index for failure in encoded.failures}
             batch = _rows(batch, [row for row in range(batch.num_rows) if row not in bad])
-        keys, bad_keys = self._keys(batch)
-        if bad_keys:
-            faults += [self._fault(batch, row, error) for row, error in bad_keys.items()]
-            keep = [row for row in range(batch.num_rows) if row not in bad_keys]
+        keys, wrong = self._keys(batch)
+        headers: Sequence[Headers] | None = None
+        if self._parts is not None:
+            headers, without = self._parts.headers(batch)
+            wrong = without | wrong
+        if wrong:
+            faults += [self._fault(batch, row, error) for row, error in sorted(wrong.items())]
+            keep = [row for row in range(batch.num_rows) if row not in wrong]
             values, keys = [values[row] for row in keep], [keys[row] for row in keep]
+            headers = None if headers is None else [headers[row] for row in keep]
             batch = _rows(batch, keep)
-        headers = None if self._parts is None else self._parts.headers(batch)
         return Prepared(batch, values, keys, headers, faults)
 
     def send(self, prepared: Prepared) -> Parcel | None:
@@ -159,7 +164,7 @@ class Writer:
         if self._parts is not None and self._parts.has_keys:
             return self._parts.keys(batch)
         if isinstance(key, str):
-            return self._column_keys(batch, key), {}
+            return self._column_keys(batch, key)
         if key is not None:
             return self._extracted_keys(batch, key)
         records = batch.origin.records
@@ -167,19 +172,22 @@ class Writer:
             return [None] * batch.num_rows, {}
         return [records[number].key() for number in batch.record_numbers()], {}
 
-    def _column_keys(self, batch: Batch, name: str) -> list[bytes | None]:
+    def _column_keys(
+        self, batch: Batch, name: str
+    ) -> tuple[list[bytes | None], dict[int, Exception]]:
         if name not in batch.schema.names:
             raise ColumnNotFoundError(column=name, columns=batch.schema.names, step=self.name)
-        return [as_key(value) for value in batch.column(name).to_pylist()]
+        values, faults = python_values(batch.column(name))
+        return [as_key(value) for value in values], faults
 
     def _extracted_keys(
         self, batch: Batch, extract: Callable[[dict[str, Any]], Any]
     ) -> tuple[list[bytes | None], dict[int, Exception]]:
         keys: list[bytes | None] = []
-        faults: dict[int, Exception] = {}
-        for row, values in enumerate(batch.columns.to_pylist()):
+        rows, faults = python_rows(batch.columns)
+        for row, values in enumerate(rows):
             try:
-                key = extract(values)
+                key = None if row in faults else extract(values)
             except Exception as error:
                 faults[row] = error
                 keys.append(None)

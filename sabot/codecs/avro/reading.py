@@ -280,12 +280,13 @@ def _joined(wanted: Node, taken: dict[int, Any], count: int) -> Any:
 
 
 def _enum(writer: Node, wanted: Node, where: str) -> Convert:
-    read = [symbol if symbol in wanted.symbols else wanted.default for symbol in writer.symbols]
+    known = frozenset(wanted.symbols)
+    read = [symbol if symbol in known else wanted.default for symbol in writer.symbols]
     symbols = pa.array(read, pa.string())
 
     def convert(array: Any, _alive: Any) -> Any:
         made = symbols.take(array)
-        if None in read and made.null_count > array.null_count:
+        if symbols.null_count and made.null_count > array.null_count:
             raise DecodeError(f"field {where!r} has a symbol that {wanted.name!r} does not know")
         return made
 

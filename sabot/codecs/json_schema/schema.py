@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ import pyarrow as pa
 from sabot._optional import require
 from sabot.codecs.documents.format import NOT_A_DOCUMENT
 from sabot.codecs.json.format import JSON
+from sabot.codecs.json_schema.breadth import Breadth
 from sabot.codecs.json_schema.references import References
 from sabot.codecs.json_schema.types import column_types, inferable
 from sabot.errors import CodecError
@@ -21,6 +22,9 @@ __all__ = ["MAX_DEPTH", "InvalidDocumentError", "JsonSchema", "read_schema"]
 
 MAX_DEPTH = 200
 """How many objects and lists may stand inside one another; the validator has no bound."""
+
+_MAX_REASONS = 4096
+"""How many ways in which a document is not valid may be looked for, for a message."""
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
@@ -52,11 +56,13 @@ class JsonSchema:
         others: The schemas it refers to, by the names it uses for them.
 
     Raises:
-        CodecError: If it is no valid schema, or refers to something that is not there.
+        CodecError: If it is no valid schema, refers to something that is not there, or
+            unfolds into more than can be looked at.
     """
 
     def __init__(self, schema: Any, others: Mapping[str, Any] | None = None) -> None:
         references = References(schema, others or {})
+        self._breadth = Breadth(schema, references)
         package = require("jsonschema_rs", extra="jsonschema", needed_by="codec 'json_schema'")
         self._invalid = package.ValidationError
         try:
@@ -108,10 +114,19 @@ class JsonSchema:
         return list(self._validator.iter_errors(document))
 
     def _refuses_null(self, field: pa.Field) -> bool:
+        if self._breadth.ways > _MAX_REASONS:
+            return False
         errors = self._errors({field.name: None})
         return any(list(error.instance_path) == [field.name] for error in errors)
 
     def _why(self, document: Any) -> str:
+        ways = self._breadth.ways
+        if self._breadth.circular and ways > 1:
+            # The ways multiply with each level; a level of its own adds none.
+            ways **= min(_depth(document), MAX_DEPTH)
+        if ways > _MAX_REASONS:
+            # Its reason has one for each way, and would be far larger than the document.
+            return "the value is not valid"
         try:
             self._validator.validate(document)
         except self._invalid as error:
@@ -159,6 +174,19 @@ def _check_depth(value: bytes) -> None:
                 raise InvalidDocumentError(f"the value is nested deeper than {MAX_DEPTH} levels")
         elif byte in b"}]":
             depth -= 1
+
+
+def _depth(document: Any) -> int:
+    """Return how many objects and lists stand inside one another."""
+    depth, level = 0, [document]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [item for each in level for item in _items(each)]
+    return depth
+
+
+def _items(document: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return document.values() if isinstance(document, dict) else document
 
 
 def _remove_null(document: Any, path: list[Any]) -> bool:

@@ -40,14 +40,18 @@ _SCALARS = {
 }
 _PYTHON = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _MAX_FIELDS = 10_000
+_MAX_STEPS = 100_000
 
 
 def column_types(schema: Any, references: References) -> pa.DataType | None:
     """Return the type of a document: a struct, unless it is no object or not known.
 
-    A field whose type is not known is there with type null.
+    A field whose type is not known is there with type null. Of a schema that unfolds into
+    too many fields nothing is known.
     """
-    return _Types(references).of(schema, references.root, ())
+    walk = _Types(references)
+    found = walk.of(schema, references.root, ())
+    return None if walk.too_many else found
 
 
 def inferable(kind: pa.DataType) -> pa.DataType:
@@ -65,11 +69,17 @@ def inferable(kind: pa.DataType) -> pa.DataType:
 
 
 class _Types:
-    """One walk over a schema; it counts the fields it meets, and stops at too many."""
+    """One walk over a schema; it counts what it meets, and stops at too many."""
 
     def __init__(self, references: References) -> None:
         self._references = references
         self._fields = 0
+        self._steps = 0
+
+    @property
+    def too_many(self) -> bool:
+        """Whether it has stopped."""
+        return self._fields > _MAX_FIELDS or self._steps > _MAX_STEPS
 
     def of(self, schema: Any, base: str, around: Sequence[int]) -> pa.DataType | None:
         """Return the type, ``None`` where it is not known.
@@ -80,7 +90,8 @@ class _Types:
             around: The schemas it stands in, by identity; what stands in itself is not
                 known.
         """
-        if not isinstance(schema, Mapping) or id(schema) in around:
+        self._steps += 1
+        if not isinstance(schema, Mapping) or id(schema) in around or self.too_many:
             return None
         around = (*around, id(schema))
         found = [
@@ -141,8 +152,6 @@ class _Types:
         extra = schema.get("additionalProperties")
         if isinstance(properties, Mapping) and properties:
             self._fields += len(properties)
-            if self._fields > _MAX_FIELDS:
-                return None
             return pa.struct(
                 [
                     (name, self.of(member, base, around) or pa.null())

@@ -38,6 +38,9 @@ __all__ = ["MAX_FIELDS", "Form", "Member", "Shape", "TimeUnit", "message_shape"]
 MAX_FIELDS = 10_000
 """How many fields a message may have, those of the messages within it included."""
 
+MAX_DEPTH = 100
+"""How many messages may stand inside one another; protobuf's own parsers take no more."""
+
 TimeUnit = Literal["s", "ms", "us", "ns"]
 Form = Literal["one", "list", "map"]
 Kind = Literal[
@@ -151,7 +154,8 @@ def message_shape(descriptor: Any, unit: TimeUnit) -> Shape:
     """Return the shape of a message.
 
     Raises:
-        CodecError: If it has more than `MAX_FIELDS` fields.
+        CodecError: If it has more than `MAX_FIELDS` fields, or messages nested deeper
+            than `MAX_DEPTH`.
     """
     return _message(descriptor, (), _Walk(unit))
 
@@ -160,6 +164,8 @@ def _message(descriptor: Any, around: Sequence[str], walk: _Walk) -> Shape:
     name = descriptor.full_name
     if name in around:
         return Shape("bytes", pa.binary(), pa.binary(), descriptor)
+    if len(around) >= MAX_DEPTH:
+        raise CodecError(f"message {around[0]!r} is nested deeper than {MAX_DEPTH} levels")
     members = tuple(_member(each, (*around, name), walk) for each in descriptor.fields)
     return Shape(
         "message",

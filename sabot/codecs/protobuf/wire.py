@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
 from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sabot.codecs.protobuf.packages import package
 from sabot.codecs.protobuf.plain_form import plain_descriptor
@@ -30,7 +31,11 @@ _OVERFLOW = re.compile(
     rb"|[\x82\x8a\x92\x9a\xa2\xaa\xb2\xba\xc2\xca\xd2\xda\xe2\xea\xf2\xfa][\x80-\xff]{0,8}[\x00-\x7f])"
     rb"[\xf0-\xff]\xff{8}\x01"
 )
-
+# The columnar decoder skips an unknown group by calling itself for each group within, as
+# deep as the bytes say, until the stack ends and the process with it.
+_MAX_GROUPS = 1000
+_NO_GROUP = bytes(byte for byte in range(256) if byte & 7 != 3)
+"""Bytes no group's tag begins with."""
 
 Payloads: TypeAlias = "Sequence[bytes | None] | pa.BinaryArray"
 """The bytes of messages, as the client gave them or in an array."""
@@ -139,11 +144,14 @@ class ColumnWire:
 
     Args:
         handler: Its handler for the message.
+        descriptor: The descriptor of its wire form.
         shape: The message's shape.
     """
 
-    def __init__(self, handler: Any, shape: Shape) -> None:
+    def __init__(self, handler: Any, descriptor: Any, shape: Shape) -> None:
         self._handler = handler
+        self._parse = class_of(descriptor).FromString
+        self._failure = package("google.protobuf.message").DecodeError
         self._names = [member.name for member in shape.members]
 
     def read(self, payloads: Payloads) -> pa.StructArray:
@@ -164,6 +172,8 @@ class ColumnWire:
         # byte of it is sought much faster than all.
         if b"\xff" in joined and _OVERFLOW_HINT in joined and _OVERFLOW.search(joined):
             raise ValueError("a declared length is beyond all bounds")
+        if len(joined) > _MAX_GROUPS:
+            self._check_groups(payloads)
         return _or_value_error(lambda: read(payloads).to_struct_array())
 
     def write(self, rows: pa.StructArray) -> list[bytes]:
@@ -173,6 +183,19 @@ class ColumnWire:
             lambda: self._handler.record_batch_to_array(batch).to_pylist()
         )
         return found
+
+    def _check_groups(self, payloads: Payloads) -> None:
+        """Let protobuf's own decoder, which has a bound, see what may be groups in groups.
+
+        Raises:
+            ValueError: If that does not take it.
+        """
+        for payload in _longer_than(_MAX_GROUPS, payloads):
+            if len(payload.translate(None, _NO_GROUP)) > _MAX_GROUPS:
+                try:
+                    self._parse(payload)
+                except self._failure as error:
+                    raise ValueError(_plain_words(error)) from None
 
 
 def column_wire(shape: Shape, descriptor: Any) -> ColumnWire | None:
@@ -199,7 +222,20 @@ def column_wire(shape: Shape, descriptor: Any) -> ColumnWire | None:
     except (ValueError, RuntimeError):
         return None
     # What it takes a field for must be what this codec takes it for.
-    return ColumnWire(handler, shape) if _same(pa.struct(list(schema)), shape.wire) else None
+    return (
+        ColumnWire(handler, descriptor, shape)
+        if _same(pa.struct(list(schema)), shape.wire)
+        else None
+    )
+
+
+def _longer_than(length: int, payloads: Payloads) -> Iterator[bytes]:
+    if isinstance(payloads, pa.Array):
+        lengths = pc.binary_length(payloads)
+        if (pc.max(lengths).as_py() or 0) <= length:
+            return
+        payloads = payloads.filter(pc.greater(lengths, length)).to_pylist()
+    yield from (each for each in payloads if each is not None and len(each) > length)
 
 
 def _may_lack(descriptor: Any) -> bool:

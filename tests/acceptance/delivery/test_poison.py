@@ -90,7 +90,7 @@ def test_with_fail_nothing_is_committed_past_the_first_of_them(kafka: Kafka) -> 
     source = kafka.create_topic(kafka.unique("in"), partitions=1)
     sink = kafka.create_topic(kafka.unique("out"), partitions=1)
     group = kafka.unique("g")
-    kafka.produce(source, RECORDS[: 3 * EVERY])
+    kafka.produce(source, RECORDS)
 
     def define(app: App) -> None:
         app.stream(source, error_handling_policy="fail", **FAST).to_kafka(app.broker, sink)

@@ -121,6 +121,48 @@ def test_a_registry_that_is_down_is_waited_for_and_no_record_is_lost(
     assert sorted(arrived, key=lambda row: row["timestamp"]) == ROWS
 
 
+@pytest.mark.parametrize("policy", ["skip", "dead_letter"])
+def test_a_registry_that_is_down_is_waited_for_where_records_are_written(
+    kafka: Kafka, registry: Registry, theirs: Confluent, policy: str
+) -> None:
+    group, source, sink = kafka.unique("g"), kafka.unique("in"), kafka.unique("out")
+    dead = kafka.create_topic(kafka.unique("dead"))
+    for topic in (source, sink):
+        kafka.create_topic(topic)
+    # One that the schema has no room for, so that the policy has a record to take.
+    kafka.produce(source, [*ROWS, ROWS[0] | {"amount": None}])
+    there = urlsplit(registry.url)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = {
+        "schema_registry_url": registry.url.replace(there.netloc, f"127.0.0.1:{port}"),
+        "schema_registry_retries": 0,
+        "schema": TRANSACTION,
+    }
+
+    def define(app: Any) -> None:
+        rows = app.stream(source, error_handling_policy=policy, dead_letter_topic=dead, **FAST)
+        rows.to_kafka(app.broker, sink, codec_type="avro", codec_options=options)
+
+    with contextlib.ExitStack() as stack:
+        worker = stack.enter_context(hosted(define, kafka=kafka, group=group))
+        until(
+            lambda: any(p.restarts for p in worker.statistics.pipelines),
+            what="attempt without a registry",
+        )
+        assert sum(kafka.committed(group, source).values()) == 0
+        assert kafka.read_all(dead) == []
+        assert there.hostname
+        assert there.port
+        stack.enter_context(contextlib.closing(Forwarder(port, (there.hostname, there.port))))
+        worker.await_sent(len(ROWS))
+        assert worker.stop() == ExitCode.OK
+        arrived = theirs.read(sink, *(each.value() for each in kafka.read_all(sink)))
+    assert sorted(arrived, key=lambda row: row["timestamp"]) == ROWS
+    assert worker.pipeline().skipped == (policy == "skip")
+    assert len(kafka.read_all(dead)) == (policy == "dead_letter")
+
+
 def test_an_incompatible_schema_stops_the_job_at_once_with_the_registrys_words(
     kafka: Kafka, registry: Registry, theirs: Confluent
 ) -> None:

@@ -44,5 +44,30 @@ def test_types_that_do_not_go_together_are_refused_and_nothing_changes() -> None
     assert merged.schema == rows(a=[1]).schema
 
 
+UNSIGNED, SIGNED = pa.array([2**64 - 1], pa.uint64()), pa.array([-1])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.array(["text"]), pa.array([b"bytes"])),
+        (UNSIGNED, SIGNED),
+        (UNSIGNED, pa.array([1], pa.int32())),
+        (pa.array([{"x": ["a"]}]), pa.array([{"x": [b"a"]}])),
+        (
+            pa.array([[("k", "a")]], pa.map_(pa.string(), pa.string())),
+            pa.array([[("k", b"a")]], pa.map_(pa.string(), pa.binary())),
+        ),
+    ],
+)
+def test_text_becomes_no_bytes_and_no_number_outgrows_its_column(one: Any, other: Any) -> None:
+    for first, second in ((one, other), (other, one)):
+        merged = MergedColumns(None)
+        merged.widen(rows(a=first).schema)
+        with pytest.raises(DecodeError, match="field 'a"):
+            merged.widen(rows(a=second).schema)
+        assert merged.schema == rows(a=first).schema
+
+
 def test_rows_without_columns_are_counted() -> None:
     assert MergedColumns(None).merge([], [0, 1]).num_rows == 2

@@ -51,6 +51,24 @@ def test_a_key_that_cannot_be_written_fails_its_row_alone() -> None:
     assert [fault.number for fault in done.faults] == [1]
 
 
+def test_a_key_python_has_no_object_for_fails_its_row_alone() -> None:
+    at = pa.array([0, 2**62, None, 60], pa.timestamp("s"))
+    done = prepare(table(n=[1, 2, 3, 4], key=at), key_codec_type="msgpack")
+    assert list(done.values) == [b'{"n":1}', b'{"n":3}', b'{"n":4}']
+    assert [fault.number for fault in done.faults] == [1]
+    assert done.keys[1] is None
+    assert None not in (done.keys[0], done.keys[2])
+
+
+def test_a_bad_header_fails_its_row_alone() -> None:
+    kind = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
+    given = [[{"name": "a", "value": b"1"}], [{"name": None, "value": b"2"}], None]
+    done = prepare(table(n=[1, 2, 3], h=pa.array(given, kind)), headers_column="h")
+    assert list(done.values) == [b'{"n":1}', b'{"n":3}']
+    assert done.headers == [[("a", b"1")], []]
+    assert [fault.number for fault in done.faults] == [1]
+
+
 def test_bytes_of_a_record_stay_though_the_key_has_a_column() -> None:
     batch = batch_from(raw_of(rows([b'{ "n":  1 }'])))
     keyed = batch.append_column("key", pa.array(["new"]))

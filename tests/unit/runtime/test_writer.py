@@ -26,6 +26,7 @@ from tests.batches import batch_of
 from tests.records import batch_from, raw_of, rows
 
 JSON = create_codec("json", None)
+AT = {"schema": {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}]}}
 
 
 def writer(**options: Any) -> Writer:
@@ -290,6 +291,26 @@ def test_a_function_of_the_row_gives_the_key() -> None:
         spaced(*ODD), JSON
     )
     assert list(prepared.keys) == [b"1-2", b"3-4"]
+
+
+def distant() -> Batch:
+    """Return rows whose middle one has a time that Python has no object for."""
+    columns = pa.RecordBatch.from_pydict(
+        {"n": [1, 2, 3], "at": pa.array([0, 2**62, 60], pa.timestamp("s"))}
+    )
+    return Batch(columns, raw_of(rows([b"{}"] * 3)))
+
+
+@pytest.mark.parametrize(
+    "key", ["at", lambda row: str(row["n"]).encode()], ids=["column", "function"]
+)
+def test_a_row_whose_key_python_has_no_object_for_fails_alone(key: Any) -> None:
+    prepared = writer(key_extractor=key, codec_type=create_codec("avro", AT)).prepare(
+        distant(), None
+    )
+    assert prepared.batch.columns.column("n").to_pylist() == [1, 3]
+    assert len(prepared.values) == len(prepared.keys) == 2
+    assert [fault.number for fault in prepared.faults] == [1]
 
 
 def test_a_key_may_be_none() -> None:

@@ -343,3 +343,11 @@ def test_codecs_of_one_schema_read_the_same_and_others_do_not() -> None:
     assert not create_codec("avro", there | {"subject": "a"}).reads_as(
         create_codec("avro", there | {"subject": "b"})
     )
+
+
+def test_an_enum_of_very_many_symbols_is_read() -> None:
+    symbols = [f"S{number}" for number in range(200_000)]
+    codec = AvroCodec(schema=of(("e", {"type": "enum", "name": "E", "symbols": symbols})))
+    decoded = codec.decode([zigzag(199_999), zigzag(200_000), zigzag(0)])
+    assert [failure.index for failure in decoded.failures] == [1]
+    assert decoded.columns.column("e").to_pylist() == ["S199999", "S0"]

@@ -382,3 +382,29 @@ def test_a_schema_that_unfolds_without_end_is_refused() -> None:
     text = f'syntax = "proto3"; {links} message M20 {{ int32 x = 1; }}'
     with pytest.raises(ConfigurationError, match="more than 10000 fields"):
         ProtobufCodec(schema=text, message="M0")
+
+
+@pytest.mark.parametrize("levels", [100, 2_000])
+def test_a_chain_of_messages_deeper_than_parsers_go_is_refused(levels: int) -> None:
+    chain = "".join(f"message R{n} {{ R{n + 1} a = 1; }}" for n in range(levels))
+    text = f'syntax = "proto3"; {chain} message R{levels} {{ int64 x = 1; }}'
+    with pytest.raises(ConfigurationError, match="nested deeper than 100 levels"):
+        ProtobufCodec(schema=text, message="R0")
+
+
+def test_a_message_of_tags_that_begin_groups_in_its_text_is_read() -> None:
+    codec = ProtobufCodec(schema='syntax = "proto3"; message Row { string t = 2; }')
+    value = b"\x12\xd0\x0f" + b"\x1b" * 2_000
+    for count in (1, 300):
+        decoded = codec.decode([value] * count)
+        assert not decoded.failures
+        assert decoded.columns.column("t").to_pylist() == ["\x1b" * 2_000] * count
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_unknown_groups_within_one_another_cost_their_record_alone(count: int) -> None:
+    codec = ProtobufCodec(schema='syntax = "proto3"; message Row { int64 id = 1; }')
+    bomb = b"\x1b" * 1_000_000
+    decoded = codec.decode([*[b"\x08\x01"] * count, bomb, b"\x08\x02"])
+    assert [failure.index for failure in decoded.failures] == [count]
+    assert decoded.columns.column("id").to_pylist() == [*[1] * count, 2]
