@@ -83,10 +83,17 @@ def end_offsets(
     answers = client.list_offsets(
         asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=timeout
     )
-    return {
-        TopicPartition(topic, partition.partition): _done(future, f"the end of {topic!r}").offset
-        for partition, future in answers.items()
-    }
+    ends: dict[TopicPartition, int] = {}
+    for partition, future in answers.items():
+        end = _done(future, f"the end of {topic!r}").offset
+        if end < 0:
+            # What the client says of a broker that did not answer in time, without an error.
+            raise BrokerUnavailableError(
+                f"the leader of {topic}[{partition.partition}] at {bootstrap!r} does not say "
+                "where its log ends"
+            )
+        ends[TopicPartition(topic, partition.partition)] = end
+    return ends
 
 
 def topic_id(

@@ -73,13 +73,17 @@ class LogBounds:
 
     @staticmethod
     def _answer(place: TopicPartition, asked: Any) -> int:
-        from confluent_kafka import KafkaException
+        from confluent_kafka import OFFSET_INVALID, KafkaException
 
         try:
-            return int(asked.result().offset)
+            offset = int(asked.result().offset)
         except KafkaException as error:
             failure = BrokerUnavailableError if is_passing(error.args[0]) else BrokerError
             raise failure(f"the ends of {place} are not known: {error.args[0].str()}") from error
+        if offset == OFFSET_INVALID:
+            # What the client says of a broker that did not answer in time, without an error.
+            raise BrokerUnavailableError(f"the leader of {place} does not say where its log ends")
+        return offset
 
 
 def _admin() -> Any:

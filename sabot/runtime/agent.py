@@ -26,10 +26,10 @@ from sabot.kafka.dead_letter import send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
 from sabot.plan.nodes import AgentNode, Terminal
+from sabot.runtime.branch import ScanStep
 from sabot.runtime.crash import crash_point
 from sabot.runtime.events import Feed
 from sabot.runtime.faults import RowFault, TransientFaultError, fatal
-from sabot.runtime.flow import ScanStep
 from sabot.runtime.handler import Handler
 from sabot.runtime.messages import Assigned, Committed, Cut, CutReport, Released, Resend, Work
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause

@@ -16,8 +16,9 @@ from sabot.kafka.sink import KafkaSinkConfig
 from sabot.operators.stateful import StatefulOperator
 from sabot.plan.nodes import ForEach, Node, Scan, Terminal, Write, ancestors
 from sabot.runtime.agent import AgentActor
+from sabot.runtime.branch import Branch, ScanStep
 from sabot.runtime.compile import PipelinePlan, build_operator, is_step, topic_of
-from sabot.runtime.flow import Branch, Effects, Flow, ScanStep
+from sabot.runtime.flow import Effects, Flow
 from sabot.runtime.incoming import Incoming
 from sabot.runtime.pipeline import PipelineActor
 from sabot.runtime.policy import ErrorPolicy

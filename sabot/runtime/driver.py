@@ -11,10 +11,11 @@ import pyarrow as pa
 from sabot.errors import PlanError
 from sabot.operators.stateful import StatefulOperator
 from sabot.plan.nodes import Node, Scan, Terminal, ancestors
+from sabot.runtime.branch import Branch
 from sabot.runtime.build import scan_step
 from sabot.runtime.compile import build_operator, is_step
 from sabot.runtime.faults import RowFault
-from sabot.runtime.flow import Branch, Flow
+from sabot.runtime.flow import Flow
 from sabot.runtime.policy import ErrorPolicy
 from sabot.runtime.progress import Progress
 from sabot.runtime.stateful_plan import check_stateful, volatile_nodes

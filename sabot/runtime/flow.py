@@ -7,8 +7,6 @@ a later one fails and the batch is taken up anew.
 
 from __future__ import annotations
 
-import random
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -16,28 +14,21 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from sabot.clock import Clock, SystemClock
-from sabot.codecs.codec import Codec
-from sabot.errors import ProcessingError
 from sabot.operators.base import Operator
 from sabot.operators.stateful import StatefulOperator
 from sabot.plan.nodes import ForEach, Node, Scan, Terminal, Union, Write, parents
-from sabot.runtime.breaker import Breaker
+from sabot.runtime.branch import Branch, ScanStep
 from sabot.runtime.faults import RowFault, fatal, partition_of, run_step
 from sabot.runtime.in_hand import InHand, Memo
-from sabot.runtime.incoming import Incoming
-from sabot.runtime.lettered import Lettered
+from sabot.runtime.judge import Judge
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
-from sabot.runtime.progress import Held, Progress, only_rows
 from sabot.runtime.replays import meant_for
 from sabot.runtime.stateful_step import run_stateful
 from sabot.runtime.stops import Stops, before, keep, merge, without
-from sabot.runtime.writer import Writer
+from sabot.runtime.waiting import Waiting
 from sabot.types import Batch, RawBatch, TopicPartition
 
-__all__ = ["Branch", "Effects", "Flow", "ScanStep"]
-
-_TRANSIENT_SECONDS = 300.0
-"""How long a failure that may pass is waited out before it ends the pipeline."""
+__all__ = ["Effects", "Flow"]
 
 
 class Effects(Protocol):
@@ -58,49 +49,6 @@ class Effects(Protocol):
     def may_finish(self, tp: TopicPartition, epoch: int, /) -> bool:
         """Whether rows of that assignment may still be written."""
         ...
-
-
-@dataclass(slots=True, eq=False)
-class ScanStep:
-    """A scan with what it takes to decode.
-
-    Attributes:
-        node: The scan.
-        topic: The topic it reads; ``None`` for a source without topics.
-        codec: Decodes values; ``None`` where rows never were bytes.
-        policy: The error policy of everything below it.
-        incoming: Adds columns of keys and headers, where they are asked for.
-    """
-
-    node: Scan
-    topic: str | None
-    codec: Codec | None
-    policy: ErrorPolicy
-    incoming: Incoming | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Branch:
-    """One end of the plan, and how far it has come.
-
-    Attributes:
-        stateful: The steps above it that keep state; no other branch has them.
-        volatile: The nodes whose rows depend on state, by identity: what was evaluated of
-            them holds for one attempt only.
-    """
-
-    node: Terminal
-    scans: Sequence[ScanStep]
-    progress: Progress
-    writer: Writer | None = None
-    function: Callable[[dict[str, Any]], Any] | None = None
-    collect: Callable[[Batch], None] | None = None
-    stateful: Sequence[StatefulOperator] = ()
-    volatile: frozenset[int] = frozenset()
-
-    def reads(self, topic: str | None) -> bool:
-        """Whether rows of a topic come by here."""
-        return any(scan.topic == topic for scan in self.scans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +100,8 @@ class Flow:
         ends = [branch.node for branch in branches]
         rivals = [*ends, *neighbours]
         self._meant_for = [meant_for(end, rivals) for end in ends] if self._retry_topics else []
-        self._breaker = Breaker()
-        self._lettered = Lettered()
-        self._exhausted: dict[tuple[TopicPartition | None, int], int] = {}
+        self._judge = Judge(effects, self._clock)
+        self._waiting = Waiting(branches, self._judge, self._again, self._clock)
 
     def receive(
         self, raw: RawBatch, topic: str | None, stale: Collection[TopicPartition] = ()
@@ -189,35 +136,29 @@ class Flow:
             hand.finished.add(number)
         self._in_hand = None
         self._failed = raw if failures else None
-        self._lettered.forget_but(self.held_partitions())
+        self._judge.forget_but(self.held_partitions())
         if failures:
             raise fatal(failures[0])
 
     def retry_due(self, now: float) -> float | None:
         """Try again what waits behind failed records; return seconds until the next try."""
-        upcoming: list[float] = []
-        for branch in self.branches:
-            for tp in list(branch.progress.held):
-                held = branch.progress.held[tp]
-                if held.due <= now:
-                    self._retry(branch, tp, held, now)
-                if tp in branch.progress.held:
-                    upcoming.append(branch.progress.held[tp].due - now)
-        self._lettered.forget_but(self.held_partitions())
-        return max(0.0, min(upcoming)) if upcoming else None
+        left = self._waiting.retry_due(now)
+        self._judge.forget_but(self.held_partitions())
+        return left
 
     @property
     def is_settled(self) -> bool:
         """Whether the branches' positions cover just what has left by them."""
-        return self._in_hand is None and not any(
-            held.unsettled for branch in self.branches for held in branch.progress.held.values()
-        )
+        return self._in_hand is None and self._waiting.is_settled
 
     def held_partitions(self) -> frozenset[TopicPartition]:
         """Return the partitions that must not be read on at present."""
-        return frozenset(tp for branch in self.branches for tp in branch.progress.held)
+        return self._waiting.partitions
 
     # --- one branch -----------------------------------------------------------------
+
+    def _again(self, branch: Branch, raw: RawBatch, topic: str) -> list[RowFault]:
+        return self._run(branch, raw, topic, {})
 
     def _run(self, branch: Branch, raw: RawBatch, topic: str | None, memo: Memo) -> list[RowFault]:
         """Run one branch over a raw batch; return what its policy says to fail for.
@@ -263,7 +204,7 @@ class Flow:
             return self._call_each(branch, batch, policy)
         assert branch.writer is not None
         prepared = branch.writer.prepare(batch, passage.scan.codec)
-        stops = self._judge(prepared.faults, policy, branch)
+        stops = self._judge.judge(prepared.faults, policy, branch)
         if stops:
             # What waits behind a row that cannot be written must not leave before it.
             bad = {fault.number for fault in prepared.faults}
@@ -296,7 +237,7 @@ class Flow:
                     error,
                     is_transient_cause(error, policy),
                 )
-                merge(stops, self._judge([fault], policy, branch))
+                merge(stops, self._judge.judge([fault], policy, branch))
         self._effects.sent(branch, None, done)
         return stops
 
@@ -315,72 +256,13 @@ class Flow:
                 continue
             branch.progress.advance(tp, raw.epochs[tp], fault.offset)
             scan = next(scan for scan in branch.scans if scan.topic == tp.topic)
-            if self._fails(fault, scan.policy):
+            if self._judge.ends(fault, scan.policy):
                 failures.append(fault)
             else:
-                self._hold(branch, raw, tp, fault, scan.policy)
+                self._waiting.hold(branch, raw, tp, fault, scan.policy)
         if None in stops:
             failures.append(stops[None])
         return failures
-
-    def _fails(self, fault: RowFault, policy: ErrorPolicy) -> bool:
-        if fault.transient:
-            return False
-        if (fault.partition, fault.offset) in self._exhausted:
-            return policy.exhausted() is Verdict.FAIL
-        return policy.verdict(fault.stage) is Verdict.FAIL
-
-    # --- waiting and trying again ---------------------------------------------------
-
-    def _hold(
-        self,
-        branch: Branch,
-        raw: RawBatch,
-        tp: TopicPartition,
-        fault: RowFault,
-        policy: ErrorPolicy,
-    ) -> None:
-        now = self._clock.monotonic()
-        due = now + _wait(policy, 0)
-        waiting = deque([only_rows(raw, tp, fault.offset)])
-        branch.progress.held[tp] = Held(fault, waiting, 1, due, now)
-
-    def _retry(self, branch: Branch, tp: TopicPartition, held: Held, now: float) -> None:
-        """Run what waits, oldest first, until something fails again or nothing is left."""
-        policy = next(scan.policy for scan in branch.scans if scan.topic == tp.topic)
-        key = (tp, held.fault.offset)
-        if held.fault.transient and now - held.since > _TRANSIENT_SECONDS:
-            raise fatal(held.fault)
-        if not held.fault.transient and held.attempt >= policy.max_attempts:
-            self._exhausted[key] = held.attempt
-        del branch.progress.held[tp]
-        try:
-            while held.waiting:
-                raw = held.waiting[0]
-                held.unsettled = True
-                failures = self._run(branch, raw, tp.topic, {})
-                held.unsettled = False
-                if failures:
-                    raise fatal(failures[0])
-                held.waiting.popleft()
-                again = branch.progress.held.get(tp)
-                if again is not None:
-                    self._keep_waiting(held, again, policy, now)
-                    return
-        except BaseException:
-            branch.progress.held.setdefault(tp, held)
-            held.due = now + _wait(policy, held.attempt)
-            raise
-        finally:
-            self._exhausted.pop(key, None)
-
-    @staticmethod
-    def _keep_waiting(held: Held, again: Held, policy: ErrorPolicy, now: float) -> None:
-        again.waiting.extend(held.waiting)
-        if again.fault.offset == held.fault.offset:
-            again.attempt = held.attempt + 1
-            again.since = held.since
-            again.due = now + _wait(policy, held.attempt)
 
     # --- evaluation -----------------------------------------------------------------
 
@@ -411,7 +293,7 @@ class Flow:
         names = tuple(decoded.rows.schema.names)
         intact = frozenset(names)
         if decoded.rows.num_rows:
-            self._breaker.succeeded(scan.node.name)
+            self._judge.passed(scan.node.name)
         if not decoded.failures and scan.incoming is None:
             return _Passage(Batch(decoded.rows, raw, None, names, intact), scan)
         bad = {failure.index for failure in decoded.failures}
@@ -425,7 +307,7 @@ class Flow:
         if scan.incoming is not None:
             batch, undecoded = scan.incoming.attach(batch)
             faults = sorted(faults + undecoded, key=lambda fault: fault.number)
-        stops = self._judge(faults, scan.policy, scan)
+        stops = self._judge.judge(faults, scan.policy, scan)
         return _Passage(before(batch, stops), scan, stops)
 
     def _step(self, operator: Operator, passage: _Passage) -> _Passage:
@@ -436,50 +318,12 @@ class Flow:
         else:
             batch, faults = run_step(operator, passage.batch, policy, halts=halts)
         if passage.batch.num_rows > len(faults):
-            self._breaker.succeeded(operator.name)
+            self._judge.passed(operator.name)
         if not faults:
             return _Passage(batch, passage.scan, passage.stops)
         stops = dict(passage.stops)
-        merge(stops, self._judge(faults, policy, operator))
+        merge(stops, self._judge.judge(faults, policy, operator))
         return _Passage(before(batch, stops), passage.scan, stops)
-
-    def _judge(
-        self, faults: Sequence[RowFault], policy: ErrorPolicy, place: object
-    ) -> dict[TopicPartition | None, RowFault]:
-        """Apply the policy to rows that failed at a place; return what withholds others.
-
-        A failure behind another one that withholds it is not judged now: it will come up
-        again when its turn comes.
-        """
-        stops: dict[TopicPartition | None, RowFault] = {}
-        passing: list[tuple[RowFault, Verdict]] = []
-        for fault in faults:
-            verdict = self._verdict(fault, policy)
-            if verdict in (Verdict.FAIL, Verdict.RETRY):
-                merge(stops, {fault.partition: fault})
-            else:
-                passing.append((fault, verdict))
-        for fault, verdict in passing:
-            stop = stops.get(fault.partition)
-            if stop is not None and fault.offset > stop.offset:
-                continue
-            if verdict is Verdict.DEAD_LETTER and not self._lettered.is_first(fault, place):
-                continue
-            if self._breaker.failed(fault.step, self._clock.monotonic()):
-                raise _all_fail(fault, policy)
-            if verdict is Verdict.SKIP:
-                self._effects.skipped(fault, policy)
-            else:
-                attempt = self._exhausted.get((fault.partition, fault.offset), 0) + 1
-                self._effects.dead_letter(fault, policy, attempt)
-        return stops
-
-    def _verdict(self, fault: RowFault, policy: ErrorPolicy) -> Verdict:
-        if fault.transient:
-            return Verdict.RETRY
-        if (fault.partition, fault.offset) in self._exhausted:
-            return policy.exhausted()
-        return policy.verdict(fault.stage)
 
     def _writable(self, batch: Batch) -> Batch:
         """Leave out rows of partitions that are no longer ours to write for."""
@@ -498,23 +342,3 @@ def _both(
 
 def _above(node: Terminal) -> Node:
     return parents(node)[0] if isinstance(node, Write | ForEach) else node
-
-
-def _all_fail(fault: RowFault, policy: ErrorPolicy) -> ProcessingError:
-    """Return the error that ends a pipeline in which no record gets through a step."""
-    error = ProcessingError(
-        f"step {fault.step!r} has taken no record for a minute; the last it failed for is "
-        f"{fault.where}: {type(fault.error).__name__}: {fault.error}. Policy "
-        f"{policy.policy or 'skip'!r} is for single records, so it stops here",
-        step=fault.step,
-        where=fault.where,
-        key=fault.key,
-    )
-    error.fatal = True
-    error.__cause__ = fault.error
-    return error
-
-
-def _wait(policy: ErrorPolicy, attempt: int) -> float:
-    seconds: float = min(policy.backoff_seconds * 2.0**attempt, 30.0)
-    return seconds * random.uniform(0.8, 1.2)

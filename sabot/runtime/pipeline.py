@@ -14,9 +14,10 @@ from sabot.errors import BrokerUnavailableError, DeliveryError
 from sabot.kafka.dead_letter import DeadLetter, send_dead_letter
 from sabot.kafka.producer import KafkaProducer, Parcel
 from sabot.logs import get_logger
+from sabot.runtime.branch import Branch
 from sabot.runtime.crash import crash_point
 from sabot.runtime.faults import RowFault, fatal
-from sabot.runtime.flow import Branch, Flow
+from sabot.runtime.flow import Flow
 from sabot.runtime.kept import Kept
 from sabot.runtime.messages import Assigned, Committed, Cut, CutReport, Released, Resend, Work
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict

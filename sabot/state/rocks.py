@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
+from weakref import WeakSet
 
 from sabot._optional import require
 from sabot.errors import StateError
+from sabot.logs import get_logger
 
 __all__ = ["RocksStore"]
 
@@ -40,6 +42,7 @@ class RocksStore:
         self._rocks = require("rocksdict", extra="rocksdb", needed_by="store='rocksdb'")
         self._path = path
         self._lock = lock
+        self._scans: WeakSet[Generator[tuple[bytes, bytes], None, None]] = WeakSet()
         try:
             self._db: Any = self._rocks.Rdict(str(path), _options(self._rocks))
             raw = self._db.get(_META + _POSITION)
@@ -91,8 +94,16 @@ class RocksStore:
         self._position = position
 
     def scan(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys that begin with ``prefix``, in order, as they were at the first."""
-        wanted = _DATA + prefix
+        """Yield keys that begin with ``prefix``, in order, as they were at the first.
+
+        Raises:
+            StateError: If the disk does not give them.
+        """
+        scan = self._scan(_DATA + prefix)
+        self._scans.add(scan)
+        return scan
+
+    def _scan(self, wanted: bytes) -> Generator[tuple[bytes, bytes], None, None]:
         try:
             cursor = self._db.snapshot().iter()
             cursor.seek(wanted)
@@ -119,10 +130,18 @@ class RocksStore:
 
     def close(self) -> None:
         """Close the database; the next owner may open it then."""
-        with contextlib.suppress(self._rocks.DbClosedError):
-            self._db.close()
-        if self._lock is not None:
-            self._lock.close()
+        # The cursor of a scan that somebody has left would keep the database open.
+        for scan in list(self._scans):
+            scan.close()
+        try:
+            with contextlib.suppress(self._rocks.DbClosedError):
+                self._db.close()
+        except Exception as error:  # noqa: BLE001 - the client has no type for it
+            # After a write that failed; what is not in the store is in the changelog.
+            get_logger("sabot.state").warning("the store was not closed well", why=str(error))
+        finally:
+            if self._lock is not None:
+                self._lock.close()
 
     def _failure(self, what: str, error: Exception) -> StateError:
         return StateError(

@@ -148,12 +148,12 @@ class WorkerProcess:
                 self._news.wait(min(left, _LOOK_SECONDS))
 
     def wait_ready(self, timeout: float = 30.0) -> None:
-        """Wait until a worker says that it has its partitions.
+        """Wait until a worker says that it has partitions, and their state where it keeps any.
 
         Raises:
             AssertionError: As `matches`.
         """
-        self.line("partitions assigned", timeout)
+        self.matches("partitions? assigned", timeout)
 
     # --- what is done to it -----------------------------------------------------------
 

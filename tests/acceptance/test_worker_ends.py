@@ -103,6 +103,23 @@ async def leave():
 )
 
 
+FAILS_WHILE_THE_LOOP_IS_BLOCKED = (
+    APP
+    + """
+rows.to_kafka(app.broker, {sink!r})
+blocked = threading.Event()
+@app.task
+async def blocks():
+    blocked.set()
+    threading.Event().wait()
+@app.task
+def fails():
+    blocked.wait()
+    raise ValueError("the first cause")
+"""
+)
+
+
 @pytest.fixture(scope="module")
 def frozen_later() -> Iterator[tuple[Broker, Kafka]]:
     """A broker that a test may freeze, if it thaws it again."""
@@ -181,6 +198,17 @@ def test_a_handler_that_hangs_is_left_behind_and_its_record_with_it(
     with scene.worker() as next_one:
         assert len(kafka.read(scene.sink, 1)) == 1
         assert ends_in_time(next_one, how) == ExitCode.OK, str(next_one)
+
+
+def test_a_loop_that_never_comes_back_does_not_keep_a_process_that_has_failed(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    scene = Scene(kafka, tmp_path, FAILS_WHILE_THE_LOOP_IS_BLOCKED)
+    with scene.worker() as worker:
+        assert worker.ends(60) == ExitCode.FAILED, str(worker)
+    assert "the first cause" in worker.err
+    assert "what each thread does" in worker.err
+    assert "in blocks" in worker.err
 
 
 @pytest.mark.parametrize("how", ["interrupt", "terminate"])

@@ -112,6 +112,18 @@ def test_what_a_pod_mounts_is_claimed_for_it() -> None:
     assert {each["name"] for each in container["volumeMounts"]} == claimed
 
 
+def test_state_is_where_the_volume_is_and_where_systemd_makes_room() -> None:
+    folders = {
+        kind: words[words.index("--state-dir") + 1]
+        for kind, words, _ in COMMANDS
+        if "--state-dir" in words
+    }
+    (container,) = manifest("StatefulSet")["spec"]["template"]["spec"]["containers"]
+    (mount,) = container["volumeMounts"]
+    made = f"/var/lib/{unit()['Service']['StateDirectory']}"
+    assert folders == {"StatefulSet": mount["mountPath"], "systemd": made}
+
+
 def test_systemd_gives_a_stop_its_time_and_starts_again_only_where_that_helps() -> None:
     service = unit()["Service"]
     assert float(service["TimeoutStopSec"]) >= DRAIN + 2 * SPARE

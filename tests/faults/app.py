@@ -40,10 +40,11 @@ app = sabot.App(
     ),
 )
 _options: dict[str, Any] = {
-    "auto_offset_reset": _told.get("JOB_RESET", "earliest"),
     "auto_commit_interval_ms": int(_told.get("JOB_COMMIT_MS", "200")),
     "connect_timeout_seconds": 20.0,
 }
+if _told.get("JOB_RESET", "earliest"):
+    _options["auto_offset_reset"] = _told.get("JOB_RESET", "earliest")
 if _told.get("JOB_PROTOCOL") == "consumer":
     _options["group_protocol"] = "consumer"
 else:
@@ -51,5 +52,11 @@ else:
     _options["heartbeat_interval_ms"] = 500
     if _told.get("JOB_PROTOCOL"):
         _options["partition_assignment_strategy"] = _told["JOB_PROTOCOL"]
+if _told.get("JOB_DEAD"):
+    _options |= {"error_handling_policy": "dead_letter", "dead_letter_topic": _told["JOB_DEAD"]}
+_output: dict[str, Any] = {}
+if _told.get("JOB_SOCKET_MS"):
+    # How long a client waits for an answer.
+    _options["request_timeout_ms"] = _output["request_timeout_ms"] = int(_told["JOB_SOCKET_MS"])
 _rows = app.stream(_told["JOB_SOURCE"], **_options)
-_rows.stateful(count, store="counts").to_kafka(app.broker, _told["JOB_TARGET"])
+_rows.stateful(count, store="counts").to_kafka(app.broker, _told["JOB_TARGET"], **_output)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from sabot.errors import (
     nearest,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 CLASSES = [
     getattr(errors, name) for name in errors.__all__ if inspect.isclass(getattr(errors, name))
 ]
@@ -36,6 +38,11 @@ SAMPLES: list[SabotError] = [
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_error_says_in_its_docstring_when_it_comes(kind: type) -> None:
     assert (kind.__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_every_error_is_on_the_page_about_errors(kind: type) -> None:
+    assert f"`{kind.__name__}`" in (ROOT / "docs/errors.md").read_text(encoding="utf-8")
 
 
 def test_all_but_a_bug_have_one_root() -> None:

@@ -290,4 +290,4 @@ def test_members_that_join_and_leave_repeat_nothing(kafka: Kafka, options: dict[
 
 def worker_restarts(run: RunningWorker) -> int:
     worker: Worker = run.worker
-    return sum(worker._attempts.values())
+    return sum(attempt + 1 for attempt in worker._restarts._attempts.values())

@@ -11,9 +11,10 @@ import pytest
 from sabot.api.stream import OutputStream, Stream
 from sabot.errors import ProcessingError
 from sabot.plan.outputs import collecting
+from sabot.runtime.branch import Branch
 from sabot.runtime.build import build_flow
 from sabot.runtime.faults import RowFault, TransientFaultError
-from sabot.runtime.flow import Branch, Flow
+from sabot.runtime.flow import Flow
 from sabot.runtime.lettered import Lettered
 from sabot.runtime.policy import ErrorPolicy, Stage
 from sabot.runtime.progress import Start
@@ -630,7 +631,7 @@ def test_a_minute_without_a_single_good_record_ends_what_skips() -> None:
     done: list[Any] = []
     job = Job(lambda s: [(s, done)])
     for _ in range(99):
-        job.flow._breaker.failed("source", time.monotonic() - 61)
+        job.flow._judge._breaker.failed("source", time.monotonic() - 61)
     with pytest.raises(ProcessingError, match=r"taken no record for a minute.*in\[0\]@0") as caught:
         job.give(raw_of([ReadRecord(b"{", P0)]))
     assert caught.value.fatal
@@ -641,7 +642,7 @@ def test_one_good_record_among_them_keeps_skipping() -> None:
     done: list[Any] = []
     job = Job(lambda s: [(s, done)])
     for _ in range(99):
-        job.flow._breaker.failed("source", time.monotonic() - 61)
+        job.flow._judge._breaker.failed("source", time.monotonic() - 61)
     job.give(raw_of([ReadRecord(b'{"n": 1}', P0), ReadRecord(b"{", P0, 1)]))
     assert ns(done) == [1]
     assert job.position() == 2

@@ -235,3 +235,16 @@ def test_a_directory_that_may_not_be_written_says_what_to_do(tmp_path: Path) -> 
         os.seteuid(user)
         for folder in folders:
             folder.chmod(0o700)
+
+
+def test_a_shard_with_a_scan_that_somebody_left_can_be_opened_again(
+    directory: StateDirectory,
+) -> None:
+    store = directory.open("totals", 0, "one")
+    store.write({b"a": b"1", b"b": b"2"}, 2)
+    left = store.scan()
+    next(left)
+    store.close()
+    again = directory.open("totals", 0, "one", patience=0)
+    assert (again.get(b"b"), again.position) == (b"2", 2)
+    again.close()
