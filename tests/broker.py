@@ -253,10 +253,14 @@ class Kafka:
         """Return the group's committed offsets; partitions without one are left out."""
         return {number: each.offset for number, each in self._committed(group, topic).items()}
 
-    def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+    def commit(
+        self, group: str, topic: str, offsets: Mapping[int, int], *, metadata: str = ""
+    ) -> None:
         """Commit as a tool does that knows nothing of Sabot; nobody may be in the group."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
-        wanted = [TopicPartition(topic, number, offset) for number, offset in offsets.items()]
+        wanted = [
+            TopicPartition(topic, number, offset, metadata) for number, offset in offsets.items()
+        ]
         consumer.commit(offsets=wanted, asynchronous=False)
         consumer.close()
 

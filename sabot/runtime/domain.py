@@ -484,8 +484,10 @@ class Domain:
         starts = {tp: start_of(*position) for tp, position in positions.items()}
         if self._state is not None:
             self._state.assigned(starts)
-            waiting = self._state.topics
-            starts = {tp: start for tp, start in starts.items() if tp.topic not in waiting}
+            waiting = sorted(tp for tp in starts if tp.topic in self._state.topics)
+            if waiting:
+                self._log.info("restoring state", partitions=[str(tp) for tp in waiting])
+            starts = {tp: start for tp, start in starts.items() if tp not in waiting}
         self.checkpoint.begin(starts)
         for lane in self.lanes:
             lane.tell(Assigned(starts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from sabot.runtime.exit_codes import ExitCode
 from scripts.kafka import Broker
@@ -61,6 +63,13 @@ async def hang(events):
     async for event in events:
         print("in hand", flush=True)
         time.sleep(3600)
+"""
+)
+
+COUNTS = (
+    APP
+    + """
+rows.stateful(lambda seen, row: (1, row), store="seen").to_kafka(app.broker, {sink!r})
 """
 )
 
@@ -127,10 +136,14 @@ class Scene:
         self.source, self.sink = (kafka.create_topic(kafka.unique(n), 2) for n in ("in", "out"))
         kafka.produce(self.source, [{"n": 1}])
         self.folder = folder
-        (folder / "shop.py").write_text(
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        """Make this the program of workers that are started from now on."""
+        (self.folder / "shop.py").write_text(
             text.format(
                 group=self.group,
-                broker=kafka.bootstrap,
+                broker=self.kafka.bootstrap,
                 source=self.source,
                 sink=self.sink,
                 drain=DRAIN,
@@ -180,6 +193,11 @@ def test_a_handler_that_hangs_is_left_behind_and_its_record_with_it(
         # The main thread is the one that hangs, so the process was ended, and says where.
         assert "what each thread does" in worker.err
         assert guilty in worker.err
+    # It was not lost, either: the next one takes it.
+    scene.write(COPIES)
+    with scene.worker() as next_one:
+        assert len(kafka.read(scene.sink, 1)) == 1
+        assert ends_in_time(next_one, how) == ExitCode.OK, str(next_one)
 
 
 def test_a_loop_that_never_comes_back_does_not_keep_a_process_that_has_failed(
@@ -203,6 +221,29 @@ def test_a_worker_ends_in_the_middle_of_a_rebalance(kafka: Kafka, tmp_path: Path
             first.line("partitions released")
             codes = [ends_in_time(first, how), ends_in_time(second, how)]
     assert codes == [ExitCode.OK, ExitCode.OK], f"{first}{second}"
+
+
+@pytest.mark.parametrize("how", ["interrupt", "terminate"])
+def test_a_worker_ends_in_the_middle_of_a_restore(kafka: Kafka, tmp_path: Path, how: str) -> None:
+    scene = Scene(kafka, tmp_path, COUNTS)
+    changelog = kafka.create_topic(f"{scene.group}-seen-changelog", 2, cleanup_policy="compact")
+    # What is below the position to restore is not decided yet, so that no restore ends.
+    undecided = Producer(
+        {"bootstrap.servers": kafka.bootstrap, "transactional.id": kafka.unique("undecided")}
+    )
+    undecided.init_transactions(10)
+    undecided.begin_transaction()
+    for partition in (0, 1):
+        undecided.produce(changelog, b"1", b"k", partition=partition)
+    undecided.flush(10)
+    noted = json.dumps({"v": 1, "cut": 1, "state": {changelog: 1}})
+    kafka.commit(scene.group, scene.source, {0: 0, 1: 0}, metadata=noted)
+    with scene.worker() as worker:
+        worker.line("restoring state")
+        assert ends_in_time(worker, how) == ExitCode.OK, str(worker)
+    assert "state restored" not in worker.err
+    assert set(kafka.committed_metadata(scene.group, scene.source).values()) == {noted}
+    undecided.abort_transaction(10)
 
 
 @pytest.mark.parametrize("how", ["interrupt", "terminate"])

@@ -262,6 +262,16 @@ def test_every_option_of_the_worker_is_on_the_page_about_running_it() -> None:
                     assert word is None or f"`{word}" in text, f"sabot {name}: {word}"
 
 
+def test_every_event_the_page_about_logs_names_is_logged() -> None:
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    table = text.partition("| event | when |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = {event for row in rows for event in re.findall(r"`([^`]+)`", row)}
+    source = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "sabot").rglob("*.py"))
+    assert named
+    assert sorted(event for event in named if f'"{event}' not in source) == []
+
+
 # --- links ----------------------------------------------------------------------------
 
 

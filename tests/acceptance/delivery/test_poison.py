@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from sabot.app.app import App
 from sabot.runtime.exit_codes import ExitCode
+from tests.acceptance.command import Command
 from tests.broker import Kafka
 from tests.workers import FAST, hosted
 
@@ -100,3 +102,47 @@ def test_with_fail_nothing_is_committed_past_the_first_of_them(kafka: Kafka) -> 
         assert f"{source}[0]@{EVERY - 1}" in str(worker.failure)
     assert kafka.committed(group, source) == {0: EVERY - 1}
     assert [message.value() for message in kafka.read_all(sink)] == GOOD[: EVERY - 1]
+
+
+APP = """
+import sabot
+
+app = sabot.App({group!r}, broker={broker!r})
+options = dict(
+    auto_offset_reset="earliest", auto_commit_interval_ms=100, error_handling_policy="fail"
+)
+"""
+
+READERS = {
+    "decoding": "app.stream({source!r}, **options).to_kafka(app.broker, {sink!r})",
+    "a step": """
+def check(batch):
+    if 2 in batch["n"].to_pylist():
+        raise ValueError("not this one")
+    return batch
+app.stream({source!r}, **options).map(check).to_kafka(app.broker, {sink!r})
+""",
+    "an agent": """
+@app.agent({source!r}, **options)
+async def check(events):
+    async for event in events:
+        if event["n"] == 2:
+            raise ValueError("not this one")
+""",
+}
+
+
+@pytest.mark.parametrize("where", READERS)
+def test_the_process_of_a_reader_that_gives_up_ends_and_names_the_record(
+    kafka: Kafka, tmp_path: Path, where: str
+) -> None:
+    source, sink = (kafka.create_topic(kafka.unique(name), 1) for name in ("in", "out"))
+    group = kafka.unique("g")
+    bad = b"\x00poison" if where == "decoding" else b'{"n": 2}'
+    kafka.produce(source, [b'{"n": 0}', b'{"n": 1}', bad, b'{"n": 3}'])
+    names = {"group": group, "broker": kafka.bootstrap, "source": source, "sink": sink}
+    (tmp_path / "app.py").write_text((APP + READERS[where]).format(**names))
+    with Command("worker", "app.py", cwd=tmp_path) as worker:
+        assert worker.ends() == ExitCode.FAILED, str(worker)
+    assert f"{source}[0]@2" in worker.err
+    assert kafka.committed(group, source) == {0: 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 from typing import Any
 
@@ -99,6 +100,60 @@ def test_what_waits_and_is_in_hand_stays_within_the_budget_of_bytes(kafka: Kafka
         until(all_sent, what="all rows", every=0.001)
         assert worker.stop() == ExitCode.OK
     assert 0 < most <= BUDGET
+
+
+def test_state_is_restored_while_the_mailbox_it_is_for_is_full(
+    kafka: Kafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = kafka.unique("g")
+    source, sink = (kafka.create_topic(kafka.unique(name), 4) for name in ("in", "out"))
+    opened = threading.Event()
+
+    def count(seen: int | None, row: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        return (seen or 0) + 1, {"n": row["n"], "key": row["key"], "seen": (seen or 0) + 1}
+
+    def define(app: App, gate: threading.Event | None = None) -> None:
+        def step(batch: Any) -> Any:
+            assert gate is None or gate.wait(60)
+            return batch
+
+        rows = app.stream(source, **FAST, batch_size=50).map(step)
+        rows.stateful(count, store="seen").to_kafka(app.broker, sink)
+
+    def feed(first: int, each: int) -> None:
+        for key in range(4):
+            rows = [{"n": first + n, "key": key, "wide": WIDE} for n in range(each)]
+            kafka.produce(source, rows, keys=[b"%d" % key] * each, partition=key)
+
+    settings = quick(mailbox_bytes=BUDGET)
+    feed(0, 100)
+    slow = hosted(lambda app: define(app, opened), kafka=kafka, group=group, settings=settings)
+    with hosted(define, kafka=kafka, group=group) as guest:
+        guest.await_committed(kafka, group, source, dict.fromkeys(range(4), 100))
+        with slow as stays:
+            try:
+                stays.await_assigned(2)
+                guest.await_assigned(2)
+                feed(100, 200)
+                reader = reader_of(stays)
+                until(lambda: len(reader.paused) == 2, what="a mailbox that is full")
+                caplog.clear()
+                with caplog.at_level(logging.INFO):
+                    assert guest.stop() == ExitCode.OK
+                    stays.await_assigned(4)
+                    until(
+                        lambda: caplog.text.count("its state restored") == 2,
+                        what="the state of the other two",
+                    )
+                assert stays.sent == 0
+            finally:
+                opened.set()
+            stays.await_committed(kafka, group, source, dict.fromkeys(range(4), 300))
+            assert stays.stop() == ExitCode.OK
+    for key in range(4):
+        rows = [row for row in kafka.values(sink) if row["key"] == key]
+        assert [row["n"] for row in rows] == list(range(300))
+        assert [row["seen"] for row in rows] == list(range(1, 301))
 
 
 def test_no_function_of_a_user_runs_on_the_thread_that_polls(kafka: Kafka) -> None:

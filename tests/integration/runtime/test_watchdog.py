@@ -39,13 +39,13 @@ def reader_of(worker: RunningWorker) -> KafkaReader:
     return domain._reader
 
 
-def leak_a_pause(reader: KafkaReader, topic: str, *, for_good: bool = False) -> None:
-    """Pause a partition in the client, on the reader's own thread, and tell nobody."""
+def leak_a_pause(reader: KafkaReader, topic: str, *partitions: int, for_good: bool = False) -> None:
+    """Pause partitions in the client, on the reader's own thread, and tell nobody."""
     serve = reader._seeks.serve
     done = threading.Event()
 
     def pause(client: Any, positions: Any, paused: Any) -> None:
-        client.pause([TopicPartition(topic, 0)])
+        client.pause([TopicPartition(topic, number) for number in partitions])
         done.set()
         if not for_good:
             reader._seeks.serve = serve  # type: ignore[method-assign]
@@ -68,7 +68,7 @@ def test_a_pause_that_nobody_remembers_is_found_and_undone(
     with hosted(define, kafka=kafka, group=group, settings=settings) as worker:
         worker.await_sent(1)
         until(lambda: worker.worker.readiness().ok, what="readiness")
-        leak_a_pause(reader_of(worker), source)
+        leak_a_pause(reader_of(worker), source, 0)
         # The other partition goes on meanwhile, as it does in life.
         kafka.produce(source, [{"n": 1}], partition=0)
         kafka.produce(source, [{"n": 2}], partition=1)
@@ -83,6 +83,27 @@ def test_a_pause_that_nobody_remembers_is_found_and_undone(
     assert (record.partition, record.position, record.end) == (f"{source}[0]", 1, 2)  # type: ignore[attr-defined]
 
 
+def test_each_of_several_partitions_that_stand_still_is_moved_on(kafka: Kafka) -> None:
+    source, sink = (kafka.create_topic(kafka.unique(name), 6) for name in ("in", "out"))
+    group = kafka.unique("g")
+    frozen = (1, 3, 5)
+    for partition in range(6):
+        kafka.produce(source, [{"n": partition}], partition=partition)
+
+    settings = quick(stuck_seconds=1.5)
+    with hosted(copying(source, sink), kafka=kafka, group=group, settings=settings) as worker:
+        worker.await_sent(6)
+        for turn in (1, 2):
+            leak_a_pause(reader_of(worker), source, *frozen)
+            for partition in range(6):
+                kafka.produce(source, [{"n": 6 * turn + partition}], partition=partition)
+            worker.await_committed(kafka, group, source, dict.fromkeys(range(6), turn + 1))
+            assert worker.statistics.stuck == turn * len(frozen)
+        until(lambda: worker.worker.readiness().ok, what="readiness")
+        assert worker.stop() == ExitCode.OK
+    assert sorted(row["n"] for row in kafka.values(sink)) == list(range(18))
+
+
 def test_where_reading_anew_does_not_help_the_worker_ends_with_the_cause(kafka: Kafka) -> None:
     source, sink = (kafka.create_topic(kafka.unique(name), 1) for name in ("in", "out"))
     kafka.produce(source, [{"n": 0}])
@@ -93,7 +114,7 @@ def test_where_reading_anew_does_not_help_the_worker_ends_with_the_cause(kafka: 
     settings = quick(stuck_seconds=1.5)
     with hosted(define, kafka=kafka, group=kafka.unique("g"), settings=settings) as worker:
         worker.await_sent(1)
-        leak_a_pause(reader_of(worker), source, for_good=True)
+        leak_a_pause(reader_of(worker), source, 0, for_good=True)
         kafka.produce(source, [{"n": 1}])
         reason = f"{worker.worker.name}: {source}[0] stands still"
         until(lambda: reason in worker.worker.readiness().reasons, what="the partition's name")
