@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from confluent_kafka.admin import NewTopic
 
 from sabot.errors import BrokerError, BrokerUnavailableError
 from sabot.kafka.log_bounds import LogBounds
@@ -34,9 +35,17 @@ def test_the_first_since_a_time_is_the_end_where_all_is_older(kafka: Kafka) -> N
 def test_a_partition_that_is_not_there_is_an_error_that_names_it(kafka: Kafka) -> None:
     topic = kafka.create_topic(kafka.unique("t"), 1)
     with pytest.raises(BrokerError, match=rf"{topic}\[7\]"):
-        LogBounds({"bootstrap.servers": kafka.bootstrap}).of(TopicPartition(topic, 7))
+        LogBounds({"bootstrap.servers": kafka.bootstrap}, timeout=1).of(TopicPartition(topic, 7))
 
 
 def test_a_cluster_that_does_not_answer_is_an_error_that_passes() -> None:
     with pytest.raises(BrokerUnavailableError, match=r"t\[0\]"):
         LogBounds({"bootstrap.servers": "localhost:1"}, timeout=0.5).of(TopicPartition("t", 0))
+
+
+def test_a_topic_that_was_just_made_has_ends_at_once(kafka: Kafka) -> None:
+    ends = LogBounds({"bootstrap.servers": kafka.bootstrap})
+    for _ in range(20):
+        topic = kafka.unique("t")
+        kafka.admin.create_topics([NewTopic(topic, 4, 1)])[topic].result(30)
+        assert [ends.of(TopicPartition(topic, number)) for number in range(4)] == [(0, 0)] * 4
