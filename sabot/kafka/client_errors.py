@@ -29,9 +29,11 @@ _PASSING = frozenset(
         "_MSG_TIMED_OUT",
         "_TIMED_OUT",
         "_TRANSPORT",
+        "LEADER_NOT_AVAILABLE",
         "NOT_CONTROLLER",
         "NOT_ENOUGH_REPLICAS",
         "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+        "NOT_LEADER_FOR_PARTITION",
         "REQUEST_TIMED_OUT",
     }
 )

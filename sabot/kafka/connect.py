@@ -37,6 +37,11 @@ QUIET: Mapping[str, Any] = {"log_level": 2}
 
 _SLICE_SECONDS = 0.25
 
+_INTERRUPTED = frozenset(
+    f"expected configuration property {part} as type unicode string" for part in ("name", "value")
+)
+"""What the client makes of whatever is raised while it reads its properties."""
+
 
 def client_errors(properties: Mapping[str, Any]) -> ClientErrors:
     """Return an empty collection of complaints for a client with these properties."""
@@ -85,6 +90,9 @@ def _open(kind: str, properties: Mapping[str, Any], errors: ClientErrors) -> Any
         return make({**QUIET, **properties, "error_cb": errors.note})
     except (confluent_kafka.KafkaException, ValueError, TypeError) as error:
         cause = error.args[0]
+        if cause in _INTERRUPTED:
+            # All of them are texts and numbers, so it can only have been a signal's handler.
+            raise KeyboardInterrupt from error
         text = cause.str() if isinstance(cause, confluent_kafka.KafkaError) else str(cause)
         raise ConfigurationError(
             f"the client for {errors.bootstrap!r} cannot be made with these settings: {text}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +17,8 @@ from sabot.types import TopicPartition
 __all__ = ["LogBounds"]
 
 _TIMEOUT = 10.0
+_AGAIN_SECONDS = 0.1
+_MOVED = ("LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION", "_NOENT")
 
 
 class LogBounds:
@@ -39,8 +43,7 @@ class LogBounds:
             BrokerError: If it refuses.
         """
         spec = _admin().OffsetSpec
-        first, end = self._ask(place, spec.earliest()), self._ask(place, spec.latest())
-        return self._answer(place, first), self._answer(place, end)
+        return self._find(place, spec.earliest()), self._find(place, spec.latest())
 
     def first_since(self, place: TopicPartition, seconds: float) -> int:
         """Return the first offset whose record is not older; the end where all are.
@@ -52,9 +55,31 @@ class LogBounds:
         Raises:
             BrokerUnavailableError, BrokerError: As `of`.
         """
-        asked = self._ask(place, _admin().OffsetSpec.for_timestamp(int(seconds * 1000)))
-        found = self._answer(place, asked)
+        found = self._find(place, _admin().OffsetSpec.for_timestamp(int(seconds * 1000)))
         return found if found >= 0 else self.of(place)[1]
+
+    def _find(self, place: TopicPartition, what: Any) -> int:
+        """Ask, again where there is no leader there yet, as after a topic was made."""
+        from confluent_kafka import OFFSET_INVALID, KafkaException
+
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                offset = int(self._ask(place, what).result().offset)
+            except KafkaException as error:
+                cause = error.args[0]
+                if cause.name() not in _MOVED or time.monotonic() > deadline:
+                    failure = BrokerUnavailableError if is_passing(cause) else BrokerError
+                    raise failure(f"the ends of {place} are not known: {cause.str()}") from error
+            else:
+                if offset == OFFSET_INVALID:
+                    # What the client says, without an error, of a broker that is silent.
+                    raise BrokerUnavailableError(f"the leader of {place} does not say its ends")
+                return offset
+            time.sleep(_AGAIN_SECONDS)
+            with contextlib.suppress(KafkaException):
+                # The client goes on asking the leader it knows.
+                self._client.list_topics(place.topic, timeout=self._timeout)
 
     def _ask(self, place: TopicPartition, what: Any) -> Any:
         from confluent_kafka import IsolationLevel
@@ -70,20 +95,6 @@ class LogBounds:
             request_timeout=self._timeout,
         )
         return next(iter(answers.values()))
-
-    @staticmethod
-    def _answer(place: TopicPartition, asked: Any) -> int:
-        from confluent_kafka import OFFSET_INVALID, KafkaException
-
-        try:
-            offset = int(asked.result().offset)
-        except KafkaException as error:
-            failure = BrokerUnavailableError if is_passing(error.args[0]) else BrokerError
-            raise failure(f"the ends of {place} are not known: {error.args[0].str()}") from error
-        if offset == OFFSET_INVALID:
-            # What the client says of a broker that did not answer in time, without an error.
-            raise BrokerUnavailableError(f"the leader of {place} does not say where its log ends")
-        return offset
 
 
 def _admin() -> Any:

@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+from confluent_kafka.admin import NewTopic
 
 from sabot.errors import BrokerError, BrokerUnavailableError
 from sabot.kafka.log_bounds import LogBounds
@@ -37,7 +38,7 @@ def test_the_first_since_a_time_is_the_end_where_all_is_older(kafka: Kafka) -> N
 def test_a_partition_that_is_not_there_is_an_error_that_names_it(kafka: Kafka) -> None:
     topic = kafka.create_topic(kafka.unique("t"), 1)
     with pytest.raises(BrokerError, match=rf"{topic}\[7\]"):
-        LogBounds({"bootstrap.servers": kafka.bootstrap}).of(TopicPartition(topic, 7))
+        LogBounds({"bootstrap.servers": kafka.bootstrap}, timeout=1).of(TopicPartition(topic, 7))
 
 
 def test_a_cluster_that_does_not_answer_is_an_error_that_passes() -> None:
@@ -59,3 +60,11 @@ def test_a_frozen_broker_is_silent_and_its_logs_are_not_empty() -> None:
         finally:
             os.kill(broker.pid, signal.SIGCONT)
         assert ends.of(place) == (0, 5)
+
+
+def test_a_topic_that_was_just_made_has_ends_at_once(kafka: Kafka) -> None:
+    ends = LogBounds({"bootstrap.servers": kafka.bootstrap})
+    for _ in range(20):
+        topic = kafka.unique("t")
+        kafka.admin.create_topics([NewTopic(topic, 4, 1)])[topic].result(30)
+        assert [ends.of(TopicPartition(topic, number)) for number in range(4)] == [(0, 0)] * 4
