@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import time
 from typing import Any
 
@@ -14,6 +16,9 @@ _told = os.environ
 _row_seconds = float(_told.get("JOB_ROW_SECONDS", "0"))
 _processing = _told.get("JOB_PROCESSING_TIMEOUT")
 _stall = _told.get("JOB_STALL")
+if _told.get("JOB_FILE_BYTES"):
+    # A disk that is full: a file cannot grow beyond this.
+    resource.setrlimit(resource.RLIMIT_FSIZE, 2 * (int(_told["JOB_FILE_BYTES"]),))
 
 
 def count(seen: int | None, row: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -21,6 +26,9 @@ def count(seen: int | None, row: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     if _row_seconds:
         time.sleep(_row_seconds)
     if _stall is not None and row.get("stall"):
+        if _stall == "kill":
+            # As the kernel does where memory has run out.
+            os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(float(_stall))
     now = (seen or 0) + 1
     return now, {"id": row["id"], "key": row["key"], "seq": row["seq"], "count": now}

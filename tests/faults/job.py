@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -75,7 +77,7 @@ class Job:
             "source": self.source,
             "target": self.target,
             "store": store,
-            "state": self.folder,
+            "state": self.folder / "state",
             **told,
         }
         self._stall = _Stall(self)
@@ -139,6 +141,11 @@ class Job:
 
         until(there, what=f"{count} more rows in {self.target}", timeout=timeout, every=0.05)
 
+    def await_committed(self, count: int, timeout: float = 120) -> None:
+        """Wait until so much of the input is committed."""
+        what = f"{count} records committed"
+        until(lambda: self.committed >= count, what=what, timeout=timeout, every=0.05)
+
     def await_end(self, worker: Command, timeout: float = 90) -> None:
         """Wait until all of the input is committed."""
 
@@ -165,7 +172,10 @@ class Job:
     def _read(self, record: Record) -> Trace | None:
         """Read a row, whose count is that of the records of its key up to it."""
         trace = read_json(record)
-        if trace is not None and (count := json.loads(record.value or b"")["count"]) != trace.seq + 1:
+        if (
+            trace is not None
+            and (count := json.loads(record.value or b"")["count"]) != trace.seq + 1
+        ):
             self.miscounted.append(
                 f"{record.topic}[{record.partition}]@{record.offset}: {trace} counted as {count}"
             )
@@ -216,21 +226,44 @@ class Job:
             "; ".join([*faults, *(self._ends() if faults else ()), *self.notes]),
         )
 
-    def broken(self, name: str, done: str, error: BaseException) -> Outcome:
-        """Return the outcome of a scenario that did not get to its end."""
-        note = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    def refused(self, name: str, done: str, worker: Command, *parts: str) -> Outcome:
+        """Say whether a worker ends within ten seconds of its start, and says why.
+
+        Args:
+            name: The scenario.
+            done: What was done.
+            worker: The worker, which has just been started.
+            *parts: Regular expressions, all of which are to be found in what it says.
+        """
+        code = worker.ends(20)
+        missing = [part for part in parts if not re.search(part, worker.err + worker.out)]
+        faults = [f"it ended with {code}"] if code <= 0 else []
+        if missing:
+            faults.append(f"it did not say {', '.join(missing)}: {_last_error(worker)}")
+        self.notes += [] if faults else [f"ended with {code}: {_cause(worker)}"]
+        return self.found(name, done, faults)
+
+    def found(
+        self, name: str, done: str, faults: Sequence[str], *, lost: int = 0, duplicates: int = 0
+    ) -> Outcome:
+        """Return an outcome that something else than the oracle has found."""
         return Outcome(
             name,
             done,
             self.guarantee,
             self.rounds,
             self.oracle.written,
-            0,
-            0,
+            lost,
+            duplicates,
             self._stall.longest,
-            False,
-            "; ".join([note, *self._ends(), *self.notes]),
+            not faults,
+            "; ".join([*faults, *self.notes]),
         )
+
+    def broken(self, name: str, done: str, error: BaseException) -> Outcome:
+        """Return the outcome of a scenario that did not get to its end."""
+        first = str(error).partition("\n")[0]
+        return self.found(name, done, [f"{type(error).__name__}: {first}", *self._ends()])
 
     def _ends(self) -> list[str]:
         """Return how workers ended that neither were killed nor asked to end."""
@@ -275,6 +308,16 @@ class _Stall:
             if committed != before or not left:
                 before, moved = committed, now
             self.longest = max(self.longest, now - moved)
+
+
+def _cause(worker: Command) -> str:
+    """Return the text of the last error that a worker logs."""
+    for line in reversed(worker.err.splitlines()):
+        with contextlib.suppress(ValueError):
+            said = json.loads(line)
+            if said.get("level") in ("error", "critical"):
+                return str(said.get("error") or said.get("message"))
+    return _last_error(worker)
 
 
 def restored_records(worker: Command) -> int:

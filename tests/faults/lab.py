@@ -105,9 +105,7 @@ class MortalBroker:
         settings = self._folder / "server.properties"
         self._next = kafka_script.launch(kafka_script.fetch(), settings)
         guard = [sys.executable, "-S", "-c", _GUARD, str(self._next.pid)]
-        self._guards.append(
-            subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
-        )
+        self._guards.append(subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True))
         kafka_script.wait_ready(self._next, self._folder / "broker.log", 60)
 
 

@@ -15,6 +15,14 @@ from tests.faults import (
     f07_late_end,
     f08_join_leave,
     f09_crash_points,
+    f10_changelog,
+    f11_retention,
+    f12_disk,
+    f13_poison,
+    f14_handlers,
+    f16_soak,
+    f17_many_kills,
+    f18_restore_tail,
 )
 from tests.faults.lab import Lab
 from tests.faults.outcome import Outcome
@@ -31,5 +39,13 @@ SCENARIOS: Final[Mapping[str, Callable[[Lab], list[Outcome]]]] = {
     "F7": f07_late_end.run,
     "F8": f08_join_leave.run,
     "F9": f09_crash_points.run,
+    "F10": f10_changelog.run,
+    "F11": f11_retention.run,
+    "F12": f12_disk.run,
+    "F13": f13_poison.run,
+    "F14": f14_handlers.run,
+    "F16": f16_soak.run,
+    "F17": f17_many_kills.run,
+    "F18": f18_restore_tail.run,
 }
 """In the order of the report."""
