@@ -392,6 +392,14 @@ class TransactionalProducer(KafkaProducer):
             try:
                 # As the group is at this moment: a member that has lost its place is refused.
                 group = consumer.consumer_group_metadata()
+                # One that the group has put out has no member id until it has been told so
+                # and polls, which is this thread's to do; and the broker takes offsets from
+                # nobody in particular without a question.
+                if not consumer.memberid():
+                    raise CommitError(
+                        "cannot send offsets to a transaction, which is made again: the group "
+                        "has put this member out"
+                    )
                 self.client.send_offsets_to_transaction(offsets, group, _STEP_SECONDS)
             except self._kafka_error as error:
                 cause = error.args[0]

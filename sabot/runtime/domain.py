@@ -512,10 +512,16 @@ class Domain:
         self, partitions: Collection[TopicPartition], cause: BaseException | None
     ) -> None:
         """End, where what was made of partitions that go is held and cannot be told apart."""
-        if self._transactions is None or not partitions or self._ended.is_set():
+        if self._transactions is None or not partitions:
             return
         gone = ", ".join(str(tp) for tp in sorted(partitions))
-        error = PartitionLostError(f"{gone} went with work that is not committed")
+        why = f"{gone} went with work that is not committed"
+        # First: a cut may be under way, and does not look for the end of the domain.
+        if self._reader is not None:
+            self._reader.bar(why)
+        if self._ended.is_set():
+            return
+        error = PartitionLostError(why)
         error.__cause__ = cause
         self._end(error)
 
