@@ -92,6 +92,7 @@ class KafkaReader:
         self._epoch = 0
         self._rebalances = 0
         self.member_id: str | None = None
+        self._barred: str | None = None
         self._looked = 0.0
         self._asked = 0.0
         self._is_moving = True
@@ -461,6 +462,14 @@ class KafkaReader:
             self._requests.refuse()
         return await_commit(answer, timeout)
 
+    def bar(self, why: str) -> None:
+        """Refuse all transactions from now on; called in its callbacks.
+
+        What was made of partitions that have gone is held together with the rest, and no
+        offset is left that would keep it out.
+        """
+        self._barred = why
+
     def is_own_thread(self) -> bool:
         """Whether the caller is the reader's thread, as in its callbacks."""
         return threading.current_thread() is self._thread
@@ -480,6 +489,10 @@ class KafkaReader:
         mine = {tp: point for tp, point in points.items() if owned.get(tp) == point.epoch}
         if within is None:
             return commit_now(self._client, mine) if mine else {}
+        if self._barred is not None:
+            raise PartitionLostError(self._barred)
+        if not points:
+            raise PartitionLostError("no partition is ours whose offset could be committed")
         if len(mine) < len(points):
             # The transaction holds what was made of its records; the new owner makes it again.
             gone = ", ".join(str(tp) for tp in sorted(points.keys() - mine.keys()))

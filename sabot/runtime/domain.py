@@ -530,8 +530,14 @@ class Domain:
         if self._transactions is None or not partitions:
             return
         gone = ", ".join(str(tp) for tp in sorted(partitions))
-        error = PartitionLostError(f"{gone} went with work that is not committed")
-        self.checkpoint.give_up(str(error))
+        why = f"{gone} went with work that is not committed"
+        # First: a cut may be under way, and does not look for the end of the domain.
+        self.checkpoint.give_up(why)
+        if self._reader is not None:
+            self._reader.bar(why)
+        if self._ended.is_set():
+            return
+        error = PartitionLostError(why)
         error.__cause__ = cause
         self._end(error)
 

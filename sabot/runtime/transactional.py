@@ -128,9 +128,10 @@ class TransactionalCommit:
                 if not producer.write(held, _left(deadline)):
                     raise _Refused
                 crash_point("outputs_written")
-                points = self._points(number, reached, moved, ends)
-                if points:
-                    self._commit(points, producer)
+                # Never without offsets: it is by them that the group tells whether this
+                # member may still speak for its partitions.
+                points = self._points(number, reached, moved or reached.keys(), ends)
+                self._commit(points, producer)
                 crash_point("offsets_sent")
         except _Refused:
             refused = True

@@ -42,6 +42,7 @@ class Rule:
         self._client = client
         self._seen = 0
         self._fired = 0
+        self._ended = False
         self._news = threading.Condition()
 
     @property
@@ -63,6 +64,11 @@ class Rule:
                     f"{timeout:g} s; {self._seen} were seen"
                 )
 
+    def end(self) -> None:
+        """Act on no more requests; what is held on its account stays held."""
+        with self._news:
+            self._ended = True
+
     def offer(self, header: RequestHeader) -> Action | None:
         """Return what to do with a request; ``None`` where it is none of this rule's."""
         if header.api != self.api:
@@ -72,7 +78,8 @@ class Rule:
         with self._news:
             self._seen += 1
             past = self._seen - self._nth
-            if past < 0 or (self._times is not None and past >= self._times):
+            spent = self._times is not None and past >= self._times
+            if self._ended or spent or past < 0:
                 return None
             self._fired += 1
             self._news.notify_all()

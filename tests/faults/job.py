@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from sabot.testing import Fold, Oracle, Report, Trace
@@ -80,7 +80,7 @@ class Job:
             "state": self.folder / "state",
             **told,
         }
-        self._stall = _Stall(self)
+        self._stall = _Stall(self, partitions)
         self.miscounted: list[str] = []
 
     def __enter__(self) -> Job:
@@ -282,8 +282,9 @@ def _last_error(worker: Command) -> str:
 class _Stall:
     """Watches how long nothing is committed though there is input that is not."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, partitions: int) -> None:
         self.longest = 0.0
+        self._partitions = partitions
         self._job = job
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sabot-fault-stall", daemon=True)
@@ -297,17 +298,48 @@ class _Stall:
         self._thread.join(60)
 
     def _watch(self) -> None:
+        # A plain consumer, in no group: admin clients take it badly when a broker goes.
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self._job.kafka.bootstrap,
+                "group.id": self._job.group,
+                "enable.auto.commit": False,
+                "isolation.level": "read_uncommitted",
+                "socket.timeout.ms": 5000,
+                "log_level": 0,
+            }
+        )
         before, moved = 0, time.monotonic()
-        while not self._ended.wait(_LOOK_SECONDS):
-            left, committed = True, before
-            # A broker that is away commits nothing.
-            with contextlib.suppress(KafkaException, AssertionError, TimeoutError):
-                committed = self._job.committed
-                left = committed < sum(self._job.kafka.end_offsets(self._job.source).values())
-            now = time.monotonic()
-            if committed != before or not left:
-                before, moved = committed, now
-            self.longest = max(self.longest, now - moved)
+        try:
+            while not self._ended.wait(_LOOK_SECONDS):
+                left, committed = True, before
+                # A broker that is away commits nothing.
+                with contextlib.suppress(KafkaException):
+                    committed, left = self._look(consumer)
+                now = time.monotonic()
+                if committed != before or not left:
+                    before, moved = committed, now
+                self.longest = max(self.longest, now - moved)
+        finally:
+            consumer.close()
+
+    def _look(self, consumer: Consumer) -> tuple[int, bool]:
+        """Return how much is committed, and whether there is more."""
+        places = [TopicPartition(self._job.source, number) for number in range(self._partitions)]
+        found = consumer.committed(places, timeout=3)
+        ends = [consumer.get_watermark_offsets(place, timeout=3)[1] for place in places]
+        committed = [max(0, each.offset) for each in found]
+        return sum(committed), sum(committed) < sum(ends)
+
+
+def _cause(worker: Command) -> str:
+    """Return the text of the last error that a worker logs."""
+    for line in reversed(worker.err.splitlines()):
+        with contextlib.suppress(ValueError):
+            said = json.loads(line)
+            if said.get("level") in ("error", "critical"):
+                return str(said.get("error") or said.get("message"))
+    return _last_error(worker)
 
 
 def _cause(worker: Command) -> str:
