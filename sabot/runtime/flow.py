@@ -28,6 +28,7 @@ from sabot.runtime.incoming import Incoming
 from sabot.runtime.lettered import Lettered
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
 from sabot.runtime.progress import Held, Progress, only_rows
+from sabot.runtime.python_values import python_rows
 from sabot.runtime.replays import meant_for
 from sabot.runtime.stateful_step import run_stateful
 from sabot.runtime.stops import Stops, before, keep, merge, without
@@ -281,10 +282,13 @@ class Flow:
         assert branch.function is not None
         stops: dict[TopicPartition | None, RowFault] = {}
         done = 0
-        for row, values in enumerate(batch.columns.to_pylist()):
+        rows, unfit = python_rows(batch.columns)
+        for row, values in enumerate(rows):
             if stops and partition_of(batch, row) in stops:
                 continue
             try:
+                if row in unfit:
+                    raise unfit[row]
                 branch.function(values)
                 done += 1
             except Exception as error:
