@@ -22,6 +22,7 @@ from sabot.runtime.faults import RowFault, fatal, partition_of, run_step
 from sabot.runtime.in_hand import InHand, Memo
 from sabot.runtime.judge import Judge
 from sabot.runtime.policy import ErrorPolicy, Stage, Verdict, is_transient_cause
+from sabot.runtime.python_values import python_rows
 from sabot.runtime.replays import meant_for
 from sabot.runtime.stateful_step import run_stateful
 from sabot.runtime.stops import Stops, before, keep, merge, without
@@ -222,10 +223,13 @@ class Flow:
         assert branch.function is not None
         stops: dict[TopicPartition | None, RowFault] = {}
         done = 0
-        for row, values in enumerate(batch.columns.to_pylist()):
+        rows, unfit = python_rows(batch.columns)
+        for row, values in enumerate(rows):
             if stops and partition_of(batch, row) in stops:
                 continue
             try:
+                if row in unfit:
+                    raise unfit[row]
                 branch.function(values)
                 done += 1
             except Exception as error:

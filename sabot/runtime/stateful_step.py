@@ -8,6 +8,7 @@ from sabot.errors import FunctionResultError, InternalError, PlanError
 from sabot.operators.stateful import StatefulOperator
 from sabot.runtime.faults import RowFault, partition_of
 from sabot.runtime.policy import ErrorPolicy, Stage, is_transient_cause
+from sabot.runtime.python_values import python_rows
 from sabot.types import Batch, TopicPartition
 
 __all__ = ["run_stateful"]
@@ -34,11 +35,14 @@ def run_stateful(
     numbers: list[int] = []
     faults: list[RowFault] = []
     halted: set[TopicPartition | None] = set()
-    for row, values in enumerate(batch.columns.to_pylist()):
+    rows, unfit = python_rows(batch.columns)
+    for row, values in enumerate(rows):
         if halted and partition_of(batch, row) in halted:
             continue
         number = batch.record_number(row)
         try:
+            if row in unfit:
+                raise unfit[row]
             outputs = operator.take(values, batch, number)
         except (FunctionResultError, PlanError, InternalError):
             raise

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from sabot.api.stream import OutputStream, Stream
@@ -532,6 +533,16 @@ def test_for_each_that_fails_for_a_row_is_not_called_again_for_those_before() ->
     job = Job(lambda s: [(s, write)], error_handling_policy="skip")
     job.give(raw_of(numbers(1, 2, 3)))
     assert (done, job.world.skips) == ([1, 2, 3], ["in[0]@1"])
+
+
+def test_a_row_python_has_no_object_for_fails_alone_in_for_each() -> None:
+    done: list[dict[str, Any]] = []
+    far = pa.array([0, 2**62, 60], pa.timestamp("s"))
+    stamped = Job(
+        lambda s: [(s.with_columns(at=lambda b: far), done)], error_handling_policy="skip"
+    )
+    stamped.give(raw_of(numbers(1, 2, 3)))
+    assert (ns(done), stamped.world.skips) == ([1, 3], ["in[0]@1"])
 
 
 def test_a_partition_that_goes_takes_what_waits_with_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from sabot.api.stream import Stream
@@ -75,6 +76,19 @@ def test_partitions_have_states_of_their_own() -> None:
     job = Counting()
     job.give(raw_of(records({"n": 1}), records({"n": 5}, partition=1)))
     assert (job.kept[0][b"k"], job.kept[1][b"k"]) == (b"1", b"5")
+
+
+def test_a_row_python_has_no_object_for_fails_alone() -> None:
+    out: list[Any] = []
+    far = pa.array([0, 2**62, 60], pa.timestamp("s"))
+    job = Job(
+        lambda s: [(s.with_columns(at=lambda b: far).stateful(count, store="seen"), out)],
+        error_handling_policy="skip",
+    )
+    (operator,) = job.flow.branches[0].stateful
+    operator.assign(0, Kept())
+    job.give(raw_of(records({"n": 1}, {"n": 2}, {"n": 4})))
+    assert ([row["seen"] for row in out], job.world.skips) == ([1, 5], ["in[0]@1"])
 
 
 def test_a_state_of_none_forgets_the_key() -> None:
