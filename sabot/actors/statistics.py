@@ -34,7 +34,7 @@ class ActorStatistics:
     name: str
     """The actor's name."""
     kind: str
-    """What it is: source, pipeline, timer."""
+    """What it is: ``pipeline``, ``agent`` or ``actor``."""
     state: ActorState
     """Where it is in its life."""
     depth: int

@@ -1,12 +1,13 @@
-"""Who a consumer says it is: the client's name, and its lasting place in the group."""
+"""Who a worker's clients say they are, so that no two of them take each other's place."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
-__all__ = ["member_properties"]
+__all__ = ["member_properties", "transactional_id"]
 
 
 def member_properties(
@@ -45,3 +46,19 @@ def member_properties(
     elif static:
         named["group.instance.id"] = f"{application}-{slot}"
     return named
+
+
+def transactional_id(application: str, group: str, slot: str) -> str:
+    """Return who the producer of a group's transactions is.
+
+    A newer producer of the same id fences the older one. So one slot of one app gives one
+    id, and two apps never the same: the parts cannot be read in two ways, whatever is in
+    them.
+
+    Example:
+        >>> transactional_id("shop", "shop", "web-0")
+        'shop/shop/web-0'
+        >>> transactional_id("a/b", "c", "0"), transactional_id("a", "b/c", "0")
+        ('a%2Fb/c/0', 'a/b%2Fc/0')
+    """
+    return "/".join(quote(part, safe="") for part in (application, group, slot))

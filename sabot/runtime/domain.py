@@ -23,7 +23,7 @@ from sabot.errors import (
 from sabot.kafka.commits import CommitPoint, Transaction
 from sabot.kafka.guarantee import ProcessingGuarantee
 from sabot.kafka.log_ends import LogEnds
-from sabot.kafka.membership import member_properties
+from sabot.kafka.membership import member_properties, transactional_id
 from sabot.kafka.reader import KafkaReader, ReaderSettings
 from sabot.kafka.schema_topic import SchemaTopic
 from sabot.kafka.source_config import EXACTLY_ONCE_INTERVAL_MS
@@ -159,7 +159,7 @@ class Domain:
             return None
         return TransactionalProducer(
             transaction_properties(self.plan, self._application, outputs=self._exactly_once),
-            transactional_id=f"{self._application}-{self.plan.name}-{slot}",
+            transactional_id=transactional_id(self._application, self.plan.name, slot),
             timeout_seconds=transaction_timeout(self._interval),
         )
 

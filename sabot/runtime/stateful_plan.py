@@ -52,7 +52,8 @@ def check_stateful(ends: Sequence[Terminal]) -> None:
     feeds; two branches may stand at different records, and two topics have no common one.
 
     Raises:
-        PlanError: If a store has two steps, or a step two outputs or two topics.
+        PlanError: If a store has two steps, a step two outputs or two topics, or a source
+            that is committed by hand.
     """
     stores: dict[str, Stateful] = {}
     users: dict[int, Terminal] = {}
@@ -82,3 +83,10 @@ def _check_source(node: Stateful) -> None:
             f"step {node.name!r} keeps state by partition and must read one topic (without a "
             f"retry_topic); it reads {titles}. Write them to one topic first"
         )
+    for scan in scans:
+        if not getattr(scan.source, "enable_auto_commit", True):
+            raise PlanError(
+                f"step {node.name!r} keeps state, which is committed along with the offsets, and "
+                f"{scan.source.title} has enable_auto_commit=False: until your commit all that "
+                "changes would wait in memory; leave that out"
+            )

@@ -232,7 +232,7 @@ def test_a_worker_that_is_fenced_begins_again_and_repeats_nothing(kafka: Kafka) 
         from confluent_kafka import Producer
 
         thief = Producer(
-            {"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{group}-{group}-1"}
+            {"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{group}/{group}/1"}
         )
         thief.init_transactions(20)
         kafka.produce(source, [{"n": n} for n in range(10, 20)])

@@ -237,6 +237,14 @@ def test_state_over_two_topics_is_refused() -> None:
         compile_outputs([end])
 
 
+def test_state_of_a_source_that_is_committed_by_hand_is_refused() -> None:
+    with collecting():
+        rows = Stream.from_kafka("localhost:1", "in", "g", enable_auto_commit=False)
+        end = rows.stateful(count, store="seen").for_each(print).output
+    with pytest.raises(PlanError, match="enable_auto_commit=False"):
+        compile_outputs([end])
+
+
 def test_a_store_needs_a_name_that_can_be_part_of_a_topics() -> None:
     with collecting(), pytest.raises(PlanError, match="store must be a name"):
         Stream.from_kafka("localhost:1", "in", "g").stateful(count, store="a b")
