@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from sabot.actors import ActorSystem, ByteBudget, Mailbox, Supervision
 from sabot.errors import (
     ActorStoppedError,
-    CommitError,
     PartitionLostError,
     PlanError,
     SabotError,
@@ -36,6 +35,7 @@ from sabot.runtime.crash import crash_point
 from sabot.runtime.domain_state import DomainState
 from sabot.runtime.exactly_once import check_clusters, sinks_of
 from sabot.runtime.feeder import Feeder
+from sabot.runtime.keeper import Keeper
 from sabot.runtime.lane import Lane
 from sabot.runtime.local_state import LocalState, on_embedded
 from sabot.runtime.messages import Assigned, Released, Work
@@ -62,8 +62,6 @@ __all__ = ["Domain"]
 _MAILBOX_BYTES = 64 * 1024 * 1024
 _REVOKE_SECONDS = 30.0
 _LEAVE_SECONDS = 1.0
-_CUT_SECONDS = 60.0
-_COMMIT_TROUBLE_SECONDS = 120.0
 _TAKE_OVER_SECONDS = 30.0
 _HELD_BYTES = 64 * 1024 * 1024
 """How much may wait for a transaction; with more nothing is read until one is committed."""
@@ -112,7 +110,6 @@ class Domain:
         self._ended = threading.Event()
         self._stopping = threading.Event()
         self._finished = threading.Event()
-        self._hurry = threading.Event()
         self._draining = False
         self._log = get_logger("sabot.domain").bind(group=plan.name)
         self._exactly_once = guarantee == "exactly_once"
@@ -135,8 +132,15 @@ class Domain:
             if self._transactions is None
             else TransactionalCommit(self._transactions, self._commit, exact=self._exactly_once),
         )
-        self._keeper = threading.Thread(
-            target=self._keep, name=f"sabot-checkpoint-{plan.name}", daemon=True
+        self._keeper = Keeper(
+            plan.name,
+            self.checkpoint,
+            producers=self.producers.all,
+            interval=self._interval,
+            commits=self._commits,
+            resting=lambda: self._draining,
+            on_end=self._end,
+            stopping=self._stopping,
         )
         self._watch = self._make_watch()
 
@@ -348,7 +352,7 @@ class Domain:
         self._ended.set()
         self._stopping.set()
         self._finished.set()
-        self._hurry.set()
+        self._keeper.hurry()
         if self._feeder is not None:
             self._feeder.stop()
         if self._reader is not None:
@@ -371,7 +375,7 @@ class Domain:
         undelivered = self.producers.close(_left(deadline))
         if undelivered:
             self._log.warning("records without a delivery report at the end", records=undelivered)
-        for thread in (self._keeper, self._watch.thread):
+        for thread in (self._keeper.thread, self._watch.thread):
             if thread.is_alive() and threading.current_thread() is not thread:
                 thread.join(_left(deadline))
 
@@ -396,41 +400,9 @@ class Domain:
     def _exhausted(self, error: BaseException | None) -> None:
         self._end(error)
 
-    # --- the keeper: checkpoints by time --------------------------------------------
-
     @property
     def _commits(self) -> bool:
         return all(getattr(source, "enable_auto_commit", True) for source in self.plan.sources)
-
-    def _keep(self) -> None:
-        interval = self._interval
-        due = time.monotonic() + interval
-        trouble_since: float | None = None
-        while not self._stopping.is_set():
-            self._hurry.wait(min(0.1, interval))
-            for producer in self.producers.all():
-                producer.poll()
-            hurried = self._hurry.is_set()
-            self._hurry.clear()
-            if self._stopping.is_set() or self._draining:
-                continue
-            if time.monotonic() < due and not hurried:
-                continue
-            try:
-                self.checkpoint.cut(_CUT_SECONDS, commit=self._commits)
-                trouble_since = None
-            except CommitError as error:
-                now = time.monotonic()
-                self._stopping.wait(min(0.2, interval))
-                trouble_since = trouble_since or now
-                self._log.warning("checkpoint not committed", error=str(error))
-                if now - trouble_since > _COMMIT_TROUBLE_SECONDS:
-                    self._end(error)
-                    return
-            except Exception as error:
-                self._end(error)
-                return
-            due = time.monotonic() + interval
 
     # --- what the reader asks (ReaderPort) ------------------------------------------
 
@@ -449,7 +421,7 @@ class Domain:
         if self._draining:
             return frozenset(partitions)
         if self._transactions is not None and self._transactions.held_bytes > _HELD_BYTES:
-            self._hurry.set()
+            self._keeper.hurry()
             return frozenset(partitions)
         full: set[str] = set()
         held: set[TopicPartition] = set()
