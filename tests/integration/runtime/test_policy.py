@@ -13,6 +13,7 @@ from sabot.api.stream import Stream
 from sabot.app.app import App
 from sabot.errors import ProcessingError
 from sabot.runtime.exit_codes import ExitCode
+from sabot.testing import FaultProxy, hold
 from tests.broker import Kafka
 from tests.until import until
 from tests.workers import FAST, hosted
@@ -172,6 +173,55 @@ def test_a_dead_letter_is_the_record_as_it_was_and_says_why(kafka: Kafka, place:
     assert added["sabot-step"] == b"check"
     assert added["sabot-attempt"] == b"1"
     assert added["sabot-application"] == place.group.encode()
+
+
+def test_nothing_is_committed_before_its_dead_letter_has_arrived(
+    kafka_behind_proxy: Kafka, proxy: FaultProxy
+) -> None:
+    kafka = kafka_behind_proxy
+    place = Place(kafka)
+    kafka.produce(place.source, [b"\xff no text", b"1"])
+
+    def define(app: App) -> None:
+        rows = app.stream(
+            place.source,
+            bootstrap_servers=proxy.bootstrap,
+            # It infers nothing, and so has no schema to write.
+            codec_type="string",
+            error_handling_policy="dead_letter",
+            dead_letter_topic=place.dead,
+            **FAST,
+        )
+        # Past the proxy: what that holds are the dead letters alone.
+        rows.to_kafka(kafka.bootstrap, place.sink, codec_type="string")
+
+    held = proxy.on("Produce", hold(), times=None)
+    with hosted(define, kafka=kafka, group=place.group) as worker:
+        held.wait()
+        kafka.read(place.sink, 1)
+        # A second row arrives, and with it the time for another cut has passed.
+        kafka.produce(place.source, [b"2"])
+        kafka.read(place.sink, 2)
+        assert kafka.committed(place.group, place.source) == {}
+        assert kafka.read_all(place.dead) == []
+        proxy.heal()
+        worker.await_committed(kafka, place.group, place.source, {0: 3})
+        assert [each.value() for each in kafka.read_all(place.dead)] == [b"\xff no text"]
+        assert worker.stop() == ExitCode.OK
+
+
+@pytest.mark.parametrize(("rate", "lines"), [(0.0, 1), (1.0, 5)])
+def test_a_sample_of_what_is_skipped_is_logged_and_all_of_it_counted(
+    kafka: Kafka, place: Place, caplog: pytest.LogCaptureFixture, rate: float, lines: int
+) -> None:
+    kafka.produce(place.source, [*[b"no json"] * 5, {"n": 1}])
+    define = pipeline(place, lambda b: b, error_sample_rate=rate)
+    with hosted(define, kafka=kafka, group=place.group) as worker:
+        worker.await_committed(kafka, place.group, place.source, {0: 6})
+        assert worker.pipeline().skipped == 5
+        assert worker.stop() == ExitCode.OK
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("record skipped" in line for line in said) == lines
 
 
 @pytest.mark.filterwarnings("ignore:agent:DeprecationWarning")
