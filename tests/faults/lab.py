@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from sabot.testing import FaultProxy
 from scripts import kafka as kafka_script
@@ -45,7 +45,7 @@ class Lab:
 
     def chance(self, scenario: str) -> random.Random:
         """Return what a scenario draws from: the same again for the same seed."""
-        return random.Random(f"{self.seed}/{scenario}")  # noqa: S311 - no secret
+        return random.Random(f"{self.seed}/{scenario}")
 
     @contextlib.contextmanager
     def proxy(self) -> Iterator[FaultProxy]:
@@ -70,7 +70,7 @@ class MortalBroker:
         self._stack = contextlib.ExitStack()
         self._guards: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> MortalBroker:
+    def __enter__(self) -> Self:
         broker, self.kafka = self._stack.enter_context(own_broker_process())
         self._pid, self._folder = broker.pid, broker.folder
         self._next: subprocess.Popen[bytes] | None = None
