@@ -1,4 +1,4 @@
-"""``python -m tests.faults``: run the scenarios and write ``docs/fault-report.md``."""
+"""``python -m tests.faults``: run scenarios and write what they found into the report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def main() -> int:
     """Do what the command line says and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--long", action="store_true", help="the long form; takes hours")
-    parser.add_argument("--only", metavar="F1,F5", help="some scenarios; the report stays as it is")
+    parser.add_argument(
+        "--only", metavar="F1,F5", help="some scenarios; the others keep their rows"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
     parser.add_argument("--minutes", type=float, help="of the soak, idle and then under load")
     options = parser.parse_args()
@@ -33,13 +35,14 @@ def main() -> int:
         lab = Lab(kafka, options.seed, options.long, minutes)
         for name in wanted:
             began = time.monotonic()
-            for outcome in SCENARIOS[name](lab):
-                outcomes.append(outcome)
+            found = SCENARIOS[name](lab)
+            for outcome in found:
                 print(outcome, flush=True)
+            outcomes += found
+            # At once: a run that is broken off keeps what it has found.
+            report.update(found, seed=options.seed, arguments=sys.argv[1:])
             print(f"      {name} took {time.monotonic() - began:.0f} s", flush=True)
-    if not options.only:
-        report.write(outcomes, seed=options.seed, arguments=sys.argv[1:])
-        print(f"written: {report.PATH.name}")
+    print(f"written: {report.PAGE.name}")
     failed = [each.name for each in outcomes if not each.passed]
     print(f"FAILED: {', '.join(failed)}" if failed else "all passed")
     return 1 if failed else 0

@@ -1,13 +1,20 @@
-"""The fault report, ``docs/fault-report.md``, from what a run found."""
+"""The fault report: ``docs/fault-report.json`` has what runs found, ``.md`` shows it.
+
+A run replaces the rows of the scenarios it ran and leaves the others, each with the seed
+and the command that made it. So a scenario that takes an hour is not run again for one
+that takes a minute.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
+import json
 import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import confluent_kafka
 
@@ -15,9 +22,10 @@ import sabot
 from scripts.kafka import VERSION
 from tests.faults.outcome import Outcome
 
-__all__ = ["PATH", "write"]
+__all__ = ["DATA", "PAGE", "render", "update"]
 
-PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "fault-report.md"
+DATA: Final = Path(__file__).resolve().parents[2] / "docs" / "fault-report.json"
+PAGE: Final = DATA.with_suffix(".md")
 
 _HEAD: Final = """# Fault report
 
@@ -46,32 +54,48 @@ _COLUMNS: Final = (
 )
 
 
-def write(outcomes: Sequence[Outcome], *, seed: int, arguments: Sequence[str]) -> None:
-    """Write the report."""
+def update(outcomes: Sequence[Outcome], *, seed: int, arguments: Sequence[str]) -> None:
+    """Put what a run found in place of what earlier ones found of its scenarios."""
     given = list(arguments)
     if "--seed" not in given:
         given += ["--seed", str(seed)]
-    command = " ".join(given)
-    today = dt.datetime.now(dt.UTC).date().isoformat()
-    failed = sum(not each.passed for each in outcomes)
-    about = [
-        f'- Command: `make faults ARGS="{command}"`',
-        f"- Date: {today}; seed {seed}",
-        (
-            f"- Sabot {sabot.__version__}, Kafka {VERSION}, confluent-kafka "
+    made = {
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "command": f'make faults ARGS="{" ".join(given)}"',
+        "versions": (
+            f"Sabot {sabot.__version__}, Kafka {VERSION}, confluent-kafka "
             f"{confluent_kafka.version()[0]} (librdkafka {confluent_kafka.libversion()[0]}), "
             f"Python {platform.python_version()}, {os.cpu_count()} cores"
         ),
-        f"- {len(outcomes)} rows, {failed} failed",
-    ]
-    lines = ["", "", _row(_COLUMNS), _row("---" for _ in _COLUMNS)]
-    lines += [_row(_cells(each)) for each in outcomes]
-    text = "\n".join([*about, *lines])
-    PATH.write_text(f"{_HEAD}{text}\n")
+    }
+    rows: list[dict[str, Any]] = json.loads(DATA.read_text()) if DATA.exists() else []
+    ran = {each.name for each in outcomes}
+    rows = [row for row in rows if row["name"] not in ran]
+    rows += [{**dataclasses.asdict(each), **made} for each in outcomes]
+    rows.sort(key=lambda row: int(row["name"].lstrip("F")))
+    DATA.write_text(json.dumps(rows, indent=1) + "\n")
+    PAGE.write_text(render(rows))
 
 
-def _row(cells: object) -> str:
-    return f"| {' | '.join(cells)} |"  # type: ignore[arg-type]
+def render(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the page that shows these rows."""
+    failed = sum(not row["passed"] for row in rows)
+    runs = dict.fromkeys((row["date"], row["command"], row["versions"]) for row in rows)
+    about = [f"{len(rows)} rows, {failed} failed. Made by:", ""]
+    for date, command, versions in runs:
+        names = [row["name"] for row in rows if (row["date"], row["command"]) == (date, command)]
+        about.append(f"- {', '.join(dict.fromkeys(names))}: `{command}` ({date}; {versions})")
+    lines = ["", _row(_COLUMNS), _row(["---"] * len(_COLUMNS))]
+    lines += [_row(_cells(Outcome(**_own(row)))) for row in rows]
+    return _HEAD + "\n".join([*about, *lines]) + "\n"
+
+
+def _own(row: dict[str, Any]) -> dict[str, Any]:
+    return {each.name: row[each.name] for each in dataclasses.fields(Outcome)}
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _cells(each: Outcome) -> tuple[str, ...]:
