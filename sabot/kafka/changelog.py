@@ -14,11 +14,8 @@ from typing import Any
 from sabot.errors import BrokerError, StateMismatchError
 from sabot.kafka.admin import create_topic
 from sabot.kafka.connect import check_cluster, client_errors, open_admin
-from sabot.logs import get_logger
 
 __all__ = ["Changelog", "changelog_topic", "changelogs_of", "ensure_changelog"]
-
-_log = get_logger("sabot.changelog")
 
 _CONFIG = {
     "cleanup.policy": "compact",

@@ -48,7 +48,6 @@ __all__ = ["SchemaTopic", "TopicMemory", "schema_topic_name"]
 
 _CONFIG = {"cleanup.policy": "compact", "min.compaction.lag.ms": "86400000"}
 _VERSION = 1
-_BEGINNING = -2
 _ROUNDS = 5
 
 
