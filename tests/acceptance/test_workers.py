@@ -279,8 +279,8 @@ def test_the_parent_hosts_the_embedded_broker_for_all(tmp_path: Path) -> None:
         "        for n in range(20):\n"
         "            send(app.broker, 'in', b'{\"n\": %d}' % n)\n"
     )
-    # That all come says that there is one broker; of its groups nothing is promised, and
-    # a member that joins late may have some of them handled twice.
+    # That all come says that there is one broker. Some may come twice: while a member
+    # joins, that broker refuses the commit of those that give their partitions up.
     wanted = {f"{{'n': {n}}}" for n in range(20)}
     with Command("worker", "shop.py", "--workers", "2", cwd=tmp_path) as pool:
         until(lambda: set(pool.out.splitlines()) == wanted, what="all records")
