@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,5 +72,5 @@ def take_place(
         return Place(chosen)
     if named is None:
         # Other machines count from 0, too.
-        chosen = f"{socket.gethostname()}-{number.number}"
+        chosen = f"{directory.name}-{number.number}"
     return Place(chosen, directory if on_disk else None, number)

@@ -2,6 +2,7 @@
 
 ::
 
+    {state_dir}/{app}/name               the directory's own, part of transactional ids
     {state_dir}/{app}/slots/0            locked by the worker that is slot 0
     {state_dir}/{app}/shards/{store}/3   the store of partition 3, locked while open
     {state_dir}/{app}/shards/{store}/3.slot-1   slot 1's own: a standby, or a store that was
@@ -19,6 +20,7 @@ import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +75,26 @@ class StateDirectory:
             (self.path / "shards").mkdir(exist_ok=True)
         except OSError as error:
             raise self._failure("be made", error) from error
+
+    @property
+    def name(self) -> str:
+        """What this directory is called: a name that no other one has, here or elsewhere.
+
+        Raises:
+            StateError: If it cannot be read or written.
+        """
+        place = self.path / "name"
+        chosen = uuid.uuid4().hex[:12]
+        mine = self.path / f"name.{chosen}"
+        try:
+            mine.write_text(chosen)
+            # Whole or not at all: another process may be here for the first time, too.
+            with contextlib.suppress(FileExistsError):
+                place.hardlink_to(mine)
+            mine.unlink()
+            return place.read_text()
+        except OSError as error:
+            raise self._failure("be written", error) from error
 
     def take_slot(self) -> Slot:
         """Take the lowest number that no other process has.

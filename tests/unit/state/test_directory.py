@@ -248,3 +248,10 @@ def test_a_shard_with_a_scan_that_somebody_left_can_be_opened_again(
     again = directory.open("totals", 0, "one", patience=0)
     assert (again.get(b"b"), again.position) == (b"2", 2)
     again.close()
+
+
+def test_a_directory_has_a_name_of_its_own_that_it_keeps(tmp_path: Path) -> None:
+    one, other = StateDirectory(tmp_path / "one", "app"), StateDirectory(tmp_path / "other", "app")
+    assert one.name == StateDirectory(tmp_path / "one", "app").name
+    assert one.name != other.name
+    assert [each.name for each in one.path.iterdir() if each.is_file()] == ["name"]
