@@ -39,7 +39,11 @@ app = sabot.App(
     broker=_told["JOB_BROKER"],
     processing_guarantee=_told["JOB_GUARANTEE"],
     settings=WorkerSettings(
-        state=StateSettings(store=_told["JOB_STORE"], directory=_told["JOB_STATE"]),
+        state=StateSettings(
+            store=_told["JOB_STORE"],  # type: ignore[arg-type]
+            directory=_told["JOB_STATE"],
+            policy=_told.get("JOB_POLICY", "refuse"),  # type: ignore[arg-type]
+        ),
         broker_timeout_seconds=float(_told.get("JOB_BROKER_TIMEOUT", "120")),
         processing_timeout_seconds=float(_processing) if _processing else None,
         restart_backoff=Backoff(min_seconds=0.2, max_seconds=2.0),
@@ -48,11 +52,10 @@ app = sabot.App(
     ),
 )
 _options: dict[str, Any] = {
+    "auto_offset_reset": "earliest",
     "auto_commit_interval_ms": int(_told.get("JOB_COMMIT_MS", "200")),
     "connect_timeout_seconds": 20.0,
 }
-if _told.get("JOB_RESET", "earliest"):
-    _options["auto_offset_reset"] = _told.get("JOB_RESET", "earliest")
 if _told.get("JOB_PROTOCOL") == "consumer":
     _options["group_protocol"] = "consumer"
 else:
