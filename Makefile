@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. `make help` lists the others.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format venv clean
+.PHONY: help demo test check bench faults format venv clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,6 +23,9 @@ check: $(DEV) ## Formatter, linter, types, layers, doctests: no tests
 
 bench: $(DEV) ## Run the benchmarks; they need Java and Maven
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: $(DEV) ## Put faults into running workers and write docs/fault-report.md; ARGS=--long
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 format: $(DEV) ## Format the code and fix what the linter can fix
 	@$(BIN)/ruff check --quiet --fix-only .

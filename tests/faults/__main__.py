@@ -19,7 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--long", action="store_true", help="the long form; takes hours")
     parser.add_argument("--only", metavar="F1,F5", help="some scenarios; the report stays as it is")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))  # noqa: S311
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
     parser.add_argument("--minutes", type=float, help="of the soak, idle and then under load")
     options = parser.parse_args()
     wanted = options.only.upper().split(",") if options.only else list(SCENARIOS)

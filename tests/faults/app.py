@@ -21,8 +21,11 @@ if _told.get("JOB_FILE_BYTES"):
     resource.setrlimit(resource.RLIMIT_FSIZE, 2 * (int(_told["JOB_FILE_BYTES"]),))
 
 
-def count(seen: int | None, row: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def count(seen: int | None, row: dict[str, Any]) -> tuple[int | None, dict[str, Any] | None]:
     """Count a row under its key, and say which it is."""
+    if row["id"] is None:
+        # A tombstone is a row of nulls.
+        return seen, None
     if _row_seconds:
         time.sleep(_row_seconds)
     if _stall is not None and row.get("stall"):

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
@@ -83,7 +83,7 @@ class Job:
         self._stall = _Stall(self, partitions)
         self.miscounted: list[str] = []
 
-    def __enter__(self) -> Job:
+    def __enter__(self) -> Self:
         self._stack.enter_context(self._stall)
         return self
 
@@ -289,7 +289,7 @@ class _Stall:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="sabot-fault-stall", daemon=True)
 
-    def __enter__(self) -> _Stall:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

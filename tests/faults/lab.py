@@ -8,10 +8,10 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from sabot.testing import FaultProxy
 from scripts import kafka as kafka_script
@@ -32,20 +32,26 @@ class Lab:
         seed: Chooses whatever is left to chance.
         long: Whether to take the time it takes, or as little as shows something.
         minutes: How long the soak idles, and then works.
+        quick: Whether there is time for the first of several variants only.
     """
 
     kafka: Kafka
     seed: int
     long: bool = False
     minutes: float = 0.5
+    quick: bool = False
 
     def scaled(self, short: T, long: T) -> T:
         """Return one of two amounts."""
         return long if self.long else short
 
+    def variants(self, all_of_them: Sequence[T]) -> Sequence[T]:
+        """Return those there is time for."""
+        return all_of_them[:1] if self.quick else all_of_them
+
     def chance(self, scenario: str) -> random.Random:
         """Return what a scenario draws from: the same again for the same seed."""
-        return random.Random(f"{self.seed}/{scenario}")  # noqa: S311 - no secret
+        return random.Random(f"{self.seed}/{scenario}")
 
     @contextlib.contextmanager
     def proxy(self) -> Iterator[FaultProxy]:
@@ -70,7 +76,7 @@ class MortalBroker:
         self._stack = contextlib.ExitStack()
         self._guards: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> MortalBroker:
+    def __enter__(self) -> Self:
         broker, self.kafka = self._stack.enter_context(own_broker_process())
         self._pid, self._folder = broker.pid, broker.folder
         self._next: subprocess.Popen[bytes] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import platform
 from collections.abc import Sequence
@@ -52,14 +52,17 @@ def write(outcomes: Sequence[Outcome], *, seed: int, arguments: Sequence[str]) -
     if "--seed" not in given:
         given += ["--seed", str(seed)]
     command = " ".join(given)
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    today = dt.datetime.now(dt.UTC).date().isoformat()
     failed = sum(not each.passed for each in outcomes)
+    client = (
+        f"confluent-kafka {confluent_kafka.version()[0]} "
+        f"(librdkafka {confluent_kafka.libversion()[0]})"
+    )
     about = [
         f'- Command: `make faults ARGS="{command}"`',
         f"- Date: {today}; seed {seed}",
-        f"- Sabot {sabot.__version__}, Kafka {VERSION}, confluent-kafka "
-        f"{confluent_kafka.version()[0]} (librdkafka {confluent_kafka.libversion()[0]}), "
-        f"Python {platform.python_version()}, {os.cpu_count()} cores",
+        f"- Sabot {sabot.__version__}, Kafka {VERSION}, {client}, "
+        + f"Python {platform.python_version()}, {os.cpu_count()} cores",
         f"- {len(outcomes)} rows, {failed} failed",
     ]
     lines = ["", "", _row(_COLUMNS), _row("---" for _ in _COLUMNS)]
