@@ -24,7 +24,7 @@ check: $(DEV) ## Formatter, linter, types, layers, doctests: no tests
 bench: $(DEV) ## Run the benchmarks; they need Java and Maven
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-faults: $(DEV) ## Kill, freeze and cut off workers, and write docs/fault-report.md
+faults: $(DEV) ## Put faults into running workers and write docs/fault-report.md; ARGS=--long
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 format: $(DEV) ## Format the code and fix what the linter can fix

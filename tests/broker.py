@@ -200,6 +200,7 @@ class Kafka:
                 "group.id": "never-joined",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
                 "isolation.level": isolation,
                 "fetch.wait.max.ms": 50,
                 **QUIET,

@@ -148,6 +148,8 @@ class Witness:
                 "group.id": "sabot-witness",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                # Where the first records are deleted, from the first that is left.
+                "auto.offset.reset": "earliest",
                 "isolation.level": isolation,
             }
         )

@@ -21,8 +21,11 @@ if _told.get("JOB_FILE_BYTES"):
     resource.setrlimit(resource.RLIMIT_FSIZE, 2 * (int(_told["JOB_FILE_BYTES"]),))
 
 
-def count(seen: int | None, row: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def count(seen: int | None, row: dict[str, Any]) -> tuple[int | None, dict[str, Any] | None]:
     """Count a row under its key, and say which it is."""
+    if row["id"] is None:
+        # A tombstone is a row of nulls.
+        return seen, None
     if _row_seconds:
         time.sleep(_row_seconds)
     if _stall is not None and row.get("stall"):
@@ -39,7 +42,11 @@ app = sabot.App(
     broker=_told["JOB_BROKER"],
     processing_guarantee=_told["JOB_GUARANTEE"],
     settings=WorkerSettings(
-        state=StateSettings(store=_told["JOB_STORE"], directory=_told["JOB_STATE"]),
+        state=StateSettings(
+            store=_told["JOB_STORE"],  # type: ignore[arg-type]
+            directory=_told["JOB_STATE"],
+            policy=_told.get("JOB_POLICY", "refuse"),  # type: ignore[arg-type]
+        ),
         broker_timeout_seconds=float(_told.get("JOB_BROKER_TIMEOUT", "120")),
         processing_timeout_seconds=float(_processing) if _processing else None,
         restart_backoff=Backoff(min_seconds=0.2, max_seconds=2.0),
@@ -48,11 +55,10 @@ app = sabot.App(
     ),
 )
 _options: dict[str, Any] = {
+    "auto_offset_reset": "earliest",
     "auto_commit_interval_ms": int(_told.get("JOB_COMMIT_MS", "200")),
     "connect_timeout_seconds": 20.0,
 }
-if _told.get("JOB_RESET", "earliest"):
-    _options["auto_offset_reset"] = _told.get("JOB_RESET", "earliest")
 if _told.get("JOB_PROTOCOL") == "consumer":
     _options["group_protocol"] = "consumer"
 else:

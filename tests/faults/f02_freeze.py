@@ -29,4 +29,4 @@ def run(lab: Lab) -> list[Outcome]:
                 job.await_more(1000)
                 job.rounds += 1
 
-    return [trial(lab, guarantee, NAMES, freeze) for guarantee in GUARANTEES]
+    return [trial(lab, guarantee, NAMES, freeze) for guarantee in lab.variants(GUARANTEES)]

@@ -13,7 +13,7 @@ NAMES = ("F3", "the broker is killed or stopped, and started again")
 def run(lab: Lab) -> list[Outcome]:
     """Restart, with work in hand."""
     found: list[Outcome] = []
-    for guarantee in GUARANTEES:
+    for guarantee in lab.variants(GUARANTEES):
         with MortalBroker() as broker:
 
             def restart(job: Job, broker: MortalBroker = broker) -> None:

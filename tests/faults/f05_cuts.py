@@ -15,7 +15,7 @@ def run(lab: Lab) -> list[Outcome]:
     """Cut and heal, under load."""
     chance = lab.chance("F5")
     found: list[Outcome] = []
-    for guarantee in GUARANTEES:
+    for guarantee in lab.variants(GUARANTEES):
         with lab.proxy() as proxy:
 
             def cut(job: Job, proxy=proxy) -> None:  # type: ignore[no-untyped-def]

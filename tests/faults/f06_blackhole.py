@@ -11,14 +11,14 @@ from tests.faults.lapse import lapse
 from tests.faults.outcome import Outcome
 from tests.faults.scenario import trial
 
-STEPS = {"produce": "Produce", "send_offsets": "TxnOffsetCommit", "commit": "EndTxn"}
+STEPS = (("commit", "EndTxn"), ("send_offsets", "TxnOffsetCommit"), ("produce", "Produce"))
 
 
 def run(lab: Lab) -> list[Outcome]:
     """Make each step of a transaction last too long, one way and the other."""
     found: list[Outcome] = []
     for guarantee in lab.scaled(GUARANTEES[:1], GUARANTEES):
-        for step, api in STEPS.items():
+        for step, api in lab.variants(STEPS):
             with lab.proxy() as proxy:
                 names = ("F6", f"one-way blackhole of 12 s (transaction.timeout 10 s) in {step}")
                 go_dark = partial(_go_dark, lab, proxy, api)

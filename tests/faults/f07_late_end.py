@@ -18,7 +18,7 @@ def run(lab: Lab) -> list[Outcome]:
     """Hold the end of a transaction."""
     found: list[Outcome] = []
     for guarantee in lab.scaled(GUARANTEES[:1], GUARANTEES):
-        for done, body in ((HELD, _given_up), (AGAIN, _sent_again)):
+        for done, body in lab.variants(((AGAIN, _sent_again), (HELD, _given_up))):
             with lab.proxy() as proxy:
                 told = {"bootstrap": proxy.bootstrap, "socket_ms": 4000}
                 late = partial(body, lab, proxy)

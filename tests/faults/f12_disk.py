@@ -8,7 +8,7 @@ from tests.faults.outcome import Outcome
 from tests.faults.scenario import trial
 
 READ_ONLY = ("F12", "the state directory cannot be made: a clear error")
-FULL = ("F12", "the disk is full (files of 64 kB at most): the worker ends, another goes on")
+FULL = ("F12", "the disk is full (files of 32 kB at most): the worker ends, another goes on")
 
 
 def run(lab: Lab) -> list[Outcome]:
@@ -26,8 +26,8 @@ def run(lab: Lab) -> list[Outcome]:
 
 
 def _fill(job: Job) -> None:
-    job.oracle.write(30_000, keys=20_000)
-    worker = job.worker(file_bytes=65_536)
+    job.oracle.write(60_000, keys=40_000)
+    worker = job.worker(file_bytes=32_768)
     code = worker.ends(60)
     assert code > 0, f"ended with {code}\n{worker}"
     job.notes.append(f"ended with {code}")

@@ -338,26 +338,16 @@ def _cause(worker: Command) -> str:
         with contextlib.suppress(ValueError):
             said = json.loads(line)
             if said.get("level") in ("error", "critical"):
-                return str(said.get("error") or said.get("message"))
+                return str(said.get("error") or said.get("event"))
     return _last_error(worker)
 
 
-def _cause(worker: Command) -> str:
-    """Return the text of the last error that a worker logs."""
-    for line in reversed(worker.err.splitlines()):
+def restored_records(worker: Command) -> list[int]:
+    """Return how many changelog records a worker says it has read, for each partition."""
+    found: list[int] = []
+    for line in worker.err.splitlines():
         with contextlib.suppress(ValueError):
             said = json.loads(line)
-            if said.get("level") in ("error", "critical"):
-                return str(said.get("error") or said.get("message"))
-    return _last_error(worker)
-
-
-def restored_records(worker: Command) -> int:
-    """Return how many changelog records a worker says that it has restored."""
-    total = 0
-    for line in worker.err.splitlines() + worker.out.splitlines():
-        with contextlib.suppress(ValueError):
-            said = json.loads(line)
-            if said.get("event", said.get("message")) == "state restored":
-                total += int(said["records"])
-    return total
+            if said.get("event") == "state restored":
+                found.append(int(said["records"]))
+    return found

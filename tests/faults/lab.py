@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
@@ -32,16 +32,22 @@ class Lab:
         seed: Chooses whatever is left to chance.
         long: Whether to take the time it takes, or as little as shows something.
         minutes: How long the soak idles, and then works.
+        quick: Whether there is time for the first of several variants only.
     """
 
     kafka: Kafka
     seed: int
     long: bool = False
     minutes: float = 0.5
+    quick: bool = False
 
     def scaled(self, short: T, long: T) -> T:
         """Return one of two amounts."""
         return long if self.long else short
+
+    def variants(self, all_of_them: Sequence[T]) -> Sequence[T]:
+        """Return those there is time for."""
+        return all_of_them[:1] if self.quick else all_of_them
 
     def chance(self, scenario: str) -> random.Random:
         """Return what a scenario draws from: the same again for the same seed."""

@@ -12,7 +12,7 @@ from tests.faults.job import Job
 from tests.faults.lab import Lab
 from tests.faults.outcome import Outcome
 
-__all__ = ["trial"]
+__all__ = ["attempt", "trial"]
 
 
 def trial(
@@ -39,8 +39,17 @@ def trial(
         **told: What the job is told.
     """
     with Job(kafka or lab.kafka, guarantee, lab.seed, **told) as job:  # type: ignore[arg-type]
-        try:
+
+        def judged() -> Outcome:
             body(job)
             return job.judge(*names, repeats=repeats, within=within)
-        except (AssertionError, SabotError, KafkaException, OSError, ValueError) as error:
-            return job.broken(*names, error)
+
+        return attempt(job, names, judged)
+
+
+def attempt(job: Job, names: tuple[str, str], judged: Callable[[], Outcome]) -> Outcome:
+    """Return the outcome of what is done to a job; what breaks on the way is a failure."""
+    try:
+        return judged()
+    except (AssertionError, SabotError, KafkaException, OSError, ValueError) as error:
+        return job.broken(*names, error)

@@ -1,0 +1,24 @@
+"""The fault runs in their shortest form; `make faults` has the longer ones."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.broker import Kafka
+from tests.faults.lab import Lab
+from tests.faults.scenarios import SCENARIOS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+# A full disk, and what takes hours, are for `make faults`.
+NAMES = [name for name in SCENARIOS if int(name[1:]) <= 14 and name != "F12"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_promised_is_kept_under(name: str, kafka_behind_proxy: Kafka) -> None:
+    seed = random.randrange(1 << 31)
+    outcomes = SCENARIOS[name](Lab(kafka_behind_proxy, seed, quick=True))
+    said = "\n".join(map(str, outcomes))
+    assert all(each.passed for each in outcomes), f"seed {seed}\n{said}"
