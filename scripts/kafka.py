@@ -233,10 +233,15 @@ def write_settings(
     return path
 
 
-def format_storage(libs: Path, settings: Path) -> None:
-    """Prepare an empty data folder."""
+def new_cluster_id() -> str:
+    """Return an id for a cluster."""
     # The leading letter: an id that starts with "-" would be taken for an option.
-    cluster = "s" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+    return "s" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+
+
+def format_storage(libs: Path, settings: Path, cluster: str | None = None) -> None:
+    """Prepare an empty data folder, of a cluster of its own unless one is named."""
+    cluster = cluster or new_cluster_id()
     tool = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{libs}/*", "kafka.tools.StorageTool"]
     command = [*tool, "format", "-t", cluster, "-c", str(settings)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -57,6 +57,9 @@ class Kafka:
         proxied_port: The proxy's port.
     """
 
+    replicas = 1
+    """Of the topics it makes."""
+
     def __init__(
         self,
         bootstrap: str,
@@ -97,7 +100,7 @@ class Kafka:
                 ``cleanup_policy="compact"``.
         """
         settings = {key.replace("_", "."): value for key, value in config.items()}
-        new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
+        new = NewTopic(name, partitions, self.replicas, config=settings)
         self.admin.create_topics([new])[name].result(30)
         until(lambda: len(self.partitions(name)) == partitions, what=f"leaders of {name}")
         return name

@@ -18,7 +18,7 @@ from scripts import kafka as kafka_script
 from tests.broker import Kafka
 from tests.conftest import own_broker_process
 
-__all__ = ["Lab", "MortalBroker"]
+__all__ = ["Lab", "MortalBroker", "guarded"]
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class MortalBroker:
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
-        self._guards: list[subprocess.Popen[bytes]] = []
+        self._guards = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         broker, self.kafka = self._stack.enter_context(own_broker_process())
@@ -85,8 +85,7 @@ class MortalBroker:
     def __exit__(self, *_: object) -> None:
         if self._next is not None:
             kafka_script.end(self._next)
-        for guard in self._guards:
-            guard.communicate()
+        self._guards.close()
         self._stack.close()
 
     def kill(self) -> None:
@@ -110,9 +109,19 @@ class MortalBroker:
         """Start it again on the same ports, with the data it has, and wait until it serves."""
         settings = self._folder / "server.properties"
         self._next = kafka_script.launch(kafka_script.fetch(), settings)
-        guard = [sys.executable, "-S", "-c", _GUARD, str(self._next.pid)]
-        self._guards.append(subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True))
+        self._guards.enter_context(guarded(self._next.pid))
         kafka_script.wait_ready(self._next, self._folder / "broker.log", 60)
+
+
+@contextlib.contextmanager
+def guarded(pid: int) -> Iterator[None]:
+    """See that a process ends with this one, however this one ends."""
+    command = [sys.executable, "-S", "-c", _GUARD, str(pid)]
+    guard = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        yield
+    finally:
+        guard.communicate()
 
 
 _GUARD = """
