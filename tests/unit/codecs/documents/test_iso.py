@@ -16,6 +16,7 @@ FIRST, LAST = -62_167_219_200, 253_402_300_799
 INT64 = st.integers(-(2**63), 2**63 - 1)
 # Random integers of 64 bits would hardly ever be within the years of a coarse unit.
 SECONDS = st.integers(FIRST - 3, FIRST + 3) | st.integers(LAST - 3, LAST + 3) | INT64
+FIRST_READ_NS = -9_223_372_036 * 10**9
 
 
 def counts(kind: pa.DataType, values: list[int | None]) -> pa.Array:
@@ -33,6 +34,8 @@ def texts(array: pa.Array) -> list[str | None]:
 @given(st.sampled_from(list(PER_SECOND)), st.booleans(), SECONDS | INT64, st.integers(0, 10**9 - 1))
 @example("s", True, 2**63 - 1, 0)
 @example("us", True, -(2**63), 0)
+@example("ns", False, -(2**63), 0)
+@example("ns", True, FIRST_READ_NS - 1, 0)
 def test_a_timestamp_is_its_own_text_or_none_whatever_its_64_bits(
     unit: str, instant: bool, seconds: int, nanoseconds: int
 ) -> None:
@@ -47,7 +50,12 @@ def test_a_timestamp_is_its_own_text_or_none_whatever_its_64_bits(
     if FIRST <= count // per <= LAST:
         assert text is not None
         assert text.endswith("Z") == instant
-        assert pa.array([text]).cast(kind) == counts(kind, [count])
+        if unit == "ns" and count < FIRST_READ_NS:
+            # Arrow reads no text of the one second of which 64 bits hold the end alone.
+            fraction = count - (FIRST_READ_NS - 10**9)
+            assert text.removesuffix("Z") == f"1677-09-21T00:12:43.{fraction:09d}"
+        else:
+            assert pa.array([text]).cast(kind) == counts(kind, [count])
     else:
         assert text is None
 
