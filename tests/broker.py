@@ -102,8 +102,23 @@ class Kafka:
         settings = {key.replace("_", "."): value for key, value in config.items()}
         new = NewTopic(name, partitions, self.replicas, config=settings)
         self.admin.create_topics([new])[name].result(30)
-        until(lambda: len(self.partitions(name)) == partitions, what=f"leaders of {name}")
+        until(lambda: self._leads(name, partitions), what=f"leaders of {name}")
         return name
+
+    def _leads(self, topic: str, partitions: int) -> bool:
+        """Whether the leaders know themselves that they are: they hear of it last."""
+        try:
+            known = len(self.partitions(topic)) == partitions
+            return known and len(self.end_offsets(topic)) == partitions
+        except KafkaException as error:
+            if error.args[0].code() not in (
+                KafkaError.NOT_LEADER_FOR_PARTITION,
+                KafkaError.LEADER_NOT_AVAILABLE,
+                KafkaError.UNKNOWN_TOPIC_OR_PART,
+                KafkaError._NOENT,
+            ):
+                raise
+            return False
 
     def partitions(self, topic: str) -> list[int]:
         """Return the partitions that have a leader; none where the topic is missing."""
