@@ -19,6 +19,7 @@ from sabot.errors import (
     PlanError,
     SabotError,
 )
+from sabot.kafka.changelog import changelog_topic
 from sabot.kafka.commits import CommitPoint, Transaction
 from sabot.kafka.guarantee import ProcessingGuarantee
 from sabot.kafka.log_ends import LogEnds
@@ -130,7 +131,12 @@ class Domain:
             serve=self._serve_commits,
             transaction=None
             if self._transactions is None
-            else TransactionalCommit(self._transactions, self._commit, exact=self._exactly_once),
+            else TransactionalCommit(
+                self._transactions,
+                self._commit,
+                exact=self._exactly_once,
+                sources={changelog_topic(application, use.store): use.topic for use in plan.stores},
+            ),
         )
         self._keeper = Keeper(
             plan.name,

@@ -51,44 +51,59 @@ class Made:
 class TransactionalCommit:
     """Makes the transactions of one domain, and knows where its state ends.
 
-    The state of a partition belongs to all source partitions of its number. So a cut that
-    knows of state commits all of them, those that stand still included: each says where
-    the state ends, and whoever owns one of them next need not ask the others.
+    The state of a partition belongs to the partition of its number of the topic that the
+    changelog is kept by: its commit says where the state ends, also where it stands still
+    itself. State of no topic's belongs to all partitions of its number, and each of them
+    says where it ends, so that whoever owns one of them next need not ask the others.
 
     Args:
         producer: Writes outputs that are held, and changelogs.
         commit: Makes offsets part of a transaction.
         exact: Whether outputs are in it, so that none may be made again after a restart.
+        sources: Changelog to the topic it is kept by, of those that are kept by one.
     """
 
     def __init__(
-        self, producer: TransactionalProducer, commit: CommitOffsets, *, exact: bool
+        self,
+        producer: TransactionalProducer,
+        commit: CommitOffsets,
+        *,
+        exact: bool,
+        sources: Mapping[str, str] | None = None,
     ) -> None:
+        self._sources = sources or {}
         self._producer = producer
         self._commit = commit
         self._exact = exact
         self._deltas: list[Delta] = []
-        self._ends: dict[int, dict[str, int]] = {}
-        self._since: dict[int, int] = {}
+        self._ends: dict[tuple[str, int], int] = {}
+        self._since: dict[tuple[str, int], int] = {}
 
     def begin(self, starts: Mapping[TopicPartition, Start]) -> None:
         """Take note of where the state of partitions ends, as the latest commit says."""
         for tp, start in starts.items():
-            if start.state and start.cut >= self._since.get(tp.partition, 0):
-                self._since[tp.partition] = start.cut
-                self._ends[tp.partition] = {
-                    **self._ends.get(tp.partition, {}),
-                    **start.state,
-                }
+            for changelog, end in start.state.items():
+                place = changelog, tp.partition
+                if not self._is_of(changelog, tp):
+                    continue
+                if changelog in self._sources or start.cut >= self._since.get(place, 0):
+                    self._since[place] = start.cut
+                    self._ends[place] = end
 
     def forget(
         self, partitions: Collection[TopicPartition], owned: Collection[TopicPartition]
     ) -> None:
-        """Forget the state of partition numbers of which nothing is ours any more."""
-        left = {tp.partition for tp in owned if tp not in partitions}
-        for number in {tp.partition for tp in partitions} - left:
-            self._ends.pop(number, None)
-            self._since.pop(number, None)
+        """Forget the state of which no partition that says where it ends is ours any more."""
+        left = [tp for tp in owned if tp not in partitions]
+        for place in list(self._ends):
+            changelog, number = place
+            if not any(tp.partition == number and self._is_of(changelog, tp) for tp in left):
+                self._ends.pop(place)
+                self._since.pop(place, None)
+
+    def _is_of(self, changelog: str, tp: TopicPartition) -> bool:
+        """Whether the commits of a partition say where that changelog ends."""
+        return self._sources.get(changelog, tp.topic) == tp.topic
 
     def take(self, deltas: Sequence[Delta]) -> None:
         """Keep changes until they are committed."""
@@ -157,26 +172,23 @@ class TransactionalCommit:
         moved: Collection[TopicPartition],
         ends: Mapping[tuple[str, int], int],
     ) -> dict[TopicPartition, CommitPoint]:
-        known = self._known(ends)
-        touched = {tp.partition for tp in moved} | {partition for _, partition in ends}
+        known = {**self._ends, **ends}
         points: dict[TopicPartition, CommitPoint] = {}
         for tp, one in reached.items():
-            state = known.get(tp.partition, {})
-            if tp in moved or (state and tp.partition in touched):
+            state = {
+                changelog: end
+                for (changelog, place), end in known.items()
+                if place == tp.partition and self._is_of(changelog, tp)
+            }
+            changed = any((changelog, tp.partition) in ends for changelog in state)
+            if tp in moved or changed:
                 text = metadata_of(number, one.ahead, state, exact=self._exact)
                 points[tp] = CommitPoint(one.offset, one.epoch, text)
         return points
 
-    def _known(self, ends: Mapping[tuple[str, int], int]) -> dict[int, dict[str, int]]:
-        known = {partition: dict(topics) for partition, topics in list(self._ends.items())}
-        for (topic, partition), end in ends.items():
-            known.setdefault(partition, {})[topic] = end
-        return known
-
     def _done(self, number: int, written: int, ends: Mapping[tuple[str, int], int]) -> None:
-        self._ends = self._known(ends)
-        for _, partition in ends:
-            self._since[partition] = number
+        self._ends.update(ends)
+        self._since.update(dict.fromkeys(ends, number))
         del self._deltas[:written]
 
 

@@ -62,7 +62,7 @@ class Keeper:
 class Domain:
     """A checkpoint, its producer, and a consumer that was assigned by hand."""
 
-    def __init__(self, kafka: Kafka, slot: str = "0") -> None:
+    def __init__(self, kafka: Kafka, slot: str = "0", *, by_source: bool = False) -> None:
         self.kafka = kafka
         self.group = kafka.unique("g")
         self.source = kafka.create_topic(kafka.unique("in"), 2)
@@ -77,7 +77,8 @@ class Domain:
         self.owned = {TopicPartition(self.source, number): 1 for number in (0, 1)}
         self.keeper = Keeper(self.source, dict.fromkeys(self.owned, (1, 0)))
         self.refusal: Exception | None = None
-        transaction = TransactionalCommit(self.producer, self._commit, exact=False)
+        sources = {self.changelog: self.source} if by_source else None
+        transaction = TransactionalCommit(self.producer, self._commit, exact=False, sources=sources)
         self.checkpoint = Checkpoint(
             [self.keeper],
             producers=lambda: [self.producer],
@@ -157,6 +158,26 @@ def test_partitions_of_one_number_say_the_same_of_their_state(kafka: Kafka) -> N
     domain.cut()
     text = kafka.committed_metadata(domain.group, second.topic)[0]
     assert start_of(3, 1, text).state == {domain.changelog: 1}
+    domain.consumer.close()
+
+
+def test_state_that_one_topic_is_kept_by_is_told_by_that_one_alone(kafka: Kafka) -> None:
+    domain = Domain(kafka, by_source=True)
+    first = TopicPartition(domain.source, 0)
+    second = TopicPartition(kafka.create_topic(kafka.unique("second"), 2), 0)
+    domain.owned[second] = 1
+    domain.keeper.positions |= {first: (1, 4), second: (1, 3)}
+    domain.keeper.reads = lambda _topic: True  # type: ignore[method-assign]
+    # Another worker had the second one for longer, and knows less of this state.
+    starts = {
+        first: Start(0, 1, state={domain.changelog: 7}, cut=3),
+        second: Start(0, 1, state={domain.changelog: 5}, cut=9),
+    }
+    domain.checkpoint.begin(starts)
+    domain.cut()
+    assert domain.noted()[0]["state"] == {domain.changelog: 7}
+    text = kafka.committed_metadata(domain.group, second.topic)[0]
+    assert start_of(3, 1, text).state == {}
     domain.consumer.close()
 
 
