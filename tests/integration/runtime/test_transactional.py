@@ -22,6 +22,7 @@ from sabot.runtime.progress import Start
 from sabot.runtime.transactional import TransactionalCommit
 from sabot.types import TopicPartition
 from tests.broker import Kafka
+from tests.until import until
 
 Changes = Mapping[bytes, bytes | None]
 
@@ -60,7 +61,7 @@ class Keeper:
 
 
 class Domain:
-    """A checkpoint, its producer, and a consumer that was assigned by hand."""
+    """A checkpoint, its producer, and a consumer that is in the group."""
 
     def __init__(self, kafka: Kafka, slot: str = "0", *, by_source: bool = False) -> None:
         self.kafka = kafka
@@ -73,7 +74,15 @@ class Domain:
             timeout_seconds=10.0,
         )
         self.producer.open(30)
-        self.consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": self.group})
+        self.consumer = Consumer(
+            {
+                "bootstrap.servers": kafka.bootstrap,
+                "group.id": self.group,
+                "enable.auto.commit": False,
+            }
+        )
+        self.consumer.subscribe([self.source])
+        until(self._has_joined, what="the consumer is in its group", timeout=30)
         self.owned = {TopicPartition(self.source, number): 1 for number in (0, 1)}
         self.keeper = Keeper(self.source, dict.fromkeys(self.owned, (1, 0)))
         self.refusal: Exception | None = None
@@ -87,6 +96,10 @@ class Domain:
             serve=lambda: None,
             transaction=transaction,
         )
+
+    def _has_joined(self) -> bool:
+        self.consumer.poll(0.1)
+        return len(self.consumer.assignment()) == 2
 
     def _commit(self, points: Mapping[TopicPartition, CommitPoint], within: Transaction) -> None:
         if self.refusal is not None:
