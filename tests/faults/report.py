@@ -64,7 +64,7 @@ def update(outcomes: Sequence[Outcome], *, seed: int, arguments: Sequence[str]) 
         "command": f'make faults ARGS="{" ".join(given)}"',
         "versions": (
             f"Sabot {sabot.__version__}, Kafka {VERSION}, confluent-kafka "
-            f"{confluent_kafka.version()[0]} (librdkafka {confluent_kafka.libversion()[0]}), "
+            f"{confluent_kafka.__version__} (librdkafka {confluent_kafka.libversion()[0]}), "
             f"Python {platform.python_version()}, {os.cpu_count()} cores"
         ),
     }
