@@ -114,6 +114,9 @@ class Kafka:
             if error.args[0].code() not in (
                 KafkaError.NOT_LEADER_FOR_PARTITION,
                 KafkaError.LEADER_NOT_AVAILABLE,
+                # A leader that has not heard yet of what the client was told.
+                KafkaError.UNKNOWN_LEADER_EPOCH,
+                KafkaError.FENCED_LEADER_EPOCH,
                 KafkaError.UNKNOWN_TOPIC_OR_PART,
                 KafkaError._NOENT,
             ):
