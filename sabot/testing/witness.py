@@ -16,6 +16,13 @@ __all__ = ["Witness"]
 
 _TIMEOUT: Final = 30.0
 _ASK_SECONDS: Final = 10.0
+_AGAIN_SECONDS: Final = 0.1
+_MOVED: Final = (
+    "FENCED_LEADER_EPOCH",
+    "LEADER_NOT_AVAILABLE",
+    "NOT_LEADER_FOR_PARTITION",
+    "UNKNOWN_LEADER_EPOCH",
+)
 _QUIET: Final = {"log_level": 0, "socket.timeout.ms": 10_000}
 
 
@@ -91,11 +98,19 @@ class Witness:
     def _offsets(self, topic: str, spec: Any) -> dict[TopicPartition, int]:
         place = self._kafka.TopicPartition
         asked = {place(topic, number): spec for number in self.partitions(topic)}
-        found = self._admin.list_offsets(asked, request_timeout=_ASK_SECONDS)
-        return {
-            TopicPartition(topic, each.partition): int(future.result(_TIMEOUT).offset)
-            for each, future in found.items()
-        }
+        deadline = time.monotonic() + _TIMEOUT
+        while True:
+            found = self._admin.list_offsets(asked, request_timeout=_ASK_SECONDS)
+            try:
+                return {
+                    TopicPartition(topic, each.partition): int(future.result(_TIMEOUT).offset)
+                    for each, future in found.items()
+                }
+            except self._kafka.KafkaException as error:
+                # After a restart a leader may not know yet what the client was told of it.
+                if error.args[0].name() not in _MOVED or time.monotonic() > deadline:
+                    raise
+            time.sleep(_AGAIN_SECONDS)
 
     def committed(self, group: str, topic: str) -> dict[TopicPartition, int]:
         """Return the group's committed offsets; partitions without one are left out.
