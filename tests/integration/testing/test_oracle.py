@@ -126,7 +126,7 @@ def test_a_group_that_stands_still_is_found(
     assert report.stuck == {
         TopicPartition(topics[0], number): Stuck(None, end) for number, end in ends.items() if end
     }
-    assert report.longest_stall >= 0.3
+    assert report.longest_stall > 0
     with pytest.raises(AssertionError, match="partitions are stuck"):
         report.assert_progress()
     with pytest.raises(AssertionError, match="no group was watched"):
