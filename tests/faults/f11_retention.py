@@ -40,7 +40,7 @@ def _ends(job: Job) -> Outcome:
     job.kafka.delete_records(job.source, firsts)
     job.rounds += 1
     either = "|".join(f"{committed[each]}, but the log holds {firsts[each]}" for each in firsts)
-    says = (f"from offset ({either})", "--reset-offsets --to-earliest")
+    says = (f"from offset ({either})", "sabot reset-offsets")
     return job.refused(*ENDS, job.worker(), *says)
 
 
