@@ -12,9 +12,9 @@ from tests.faults.scenarios import SCENARIOS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-# A full disk, and what takes hours, are for `make faults`. F5 fails at times, which the
-# report says: a partition may stand still after a cut until the watchdog ends the worker.
-NAMES = [name for name in SCENARIOS if int(name[1:]) <= 14 and name not in ("F5", "F12")]
+# Those that take seconds. The others are for `make faults`, whose report has what they found;
+# F5 is open there: a partition may stand still after a cut until the watchdog ends the worker.
+NAMES = ["F1", "F8", "F9", "F11", "F13"]
 
 
 @pytest.mark.parametrize("name", NAMES)
