@@ -18,6 +18,7 @@ __all__ = ["LogBounds"]
 
 _TIMEOUT = 10.0
 _AGAIN_SECONDS = 0.1
+_NEW_SECONDS = 3.0
 _MOVED = (
     "FENCED_LEADER_EPOCH",
     "LEADER_NOT_AVAILABLE",
@@ -68,13 +69,17 @@ class LogBounds:
         """Ask, again where there is no leader there yet, as after a topic was made."""
         from confluent_kafka import OFFSET_INVALID, KafkaException
 
-        deadline = time.monotonic() + self._timeout
+        began = time.monotonic()
         while True:
             try:
                 offset = int(self._ask(place, what).result().offset)
             except KafkaException as error:
                 cause = error.args[0]
-                if cause.name() not in _MOVED or time.monotonic() > deadline:
+                # One that is not there was perhaps made just now, but that is seen soon.
+                patience = min(
+                    self._timeout, _NEW_SECONDS if cause.name() == "_NOENT" else self._timeout
+                )
+                if cause.name() not in _MOVED or time.monotonic() - began > patience:
                     failure = BrokerUnavailableError if is_passing(cause) else BrokerError
                     raise failure(f"the ends of {place} are not known: {cause.str()}") from error
             else:
