@@ -32,6 +32,7 @@ from confluent_kafka.admin import (
     OffsetSpec,
 )
 
+from sabot.kafka.client_errors import LEADER_IS_NEW
 from tests.until import until
 
 __all__ = ["Kafka"]
@@ -111,15 +112,9 @@ class Kafka:
             known = len(self.partitions(topic)) == partitions
             return known and len(self.end_offsets(topic)) == partitions
         except KafkaException as error:
-            if error.args[0].code() not in (
-                KafkaError.NOT_LEADER_FOR_PARTITION,
-                KafkaError.LEADER_NOT_AVAILABLE,
-                # A leader that has not heard yet of what the client was told.
-                KafkaError.UNKNOWN_LEADER_EPOCH,
-                KafkaError.FENCED_LEADER_EPOCH,
-                KafkaError.UNKNOWN_TOPIC_OR_PART,
-                KafkaError._NOENT,
-            ):
+            cause = error.args[0]
+            missing = cause.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._NOENT)
+            if not missing and cause.name() not in LEADER_IS_NEW:
                 raise
             return False
 

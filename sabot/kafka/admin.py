@@ -15,6 +15,7 @@ from sabot.errors import (
     ConfigurationError,
     DeliveryError,
 )
+from sabot.kafka.admin_module import admin_module
 from sabot.kafka.client_errors import is_passing, translate_error
 from sabot.kafka.connect import (
     check_cluster,
@@ -74,7 +75,7 @@ def end_offsets(
     from confluent_kafka import IsolationLevel
     from confluent_kafka import TopicPartition as ClientPartition
 
-    newest = _admin().OffsetSpec.latest()
+    newest = admin_module().OffsetSpec.latest()
 
     complete, errors = _connection(bootstrap, properties)
     client = open_admin(complete, errors)
@@ -154,7 +155,7 @@ def create_topic(
 
     client = open_admin(complete, errors)
     check_cluster(client, [], timeout=timeout, errors=errors)
-    new = _admin().NewTopic(topic, num_partitions=partitions, config=dict(config or {}))
+    new = admin_module().NewTopic(topic, num_partitions=partitions, config=dict(config or {}))
     try:
         client.create_topics([new], request_timeout=timeout)[topic].result()
         created = True
@@ -333,13 +334,6 @@ def _end(consumer: Any, topic: str, number: int, timeout: float) -> int:
     except KafkaException as error:
         raise BrokerError(f"the end of {topic}[{number}] is not known: {error}") from error
     return int(answer[1])
-
-
-def _admin() -> Any:
-    # The module does not declare what it exports, so a type checker knows none of it.
-    import confluent_kafka.admin
-
-    return confluent_kafka.admin
 
 
 def _connection(bootstrap: str, properties: Mapping[str, Any] | None) -> tuple[dict[str, Any], Any]:

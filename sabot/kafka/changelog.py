@@ -13,6 +13,7 @@ from typing import Any
 
 from sabot.errors import BrokerError, StateMismatchError
 from sabot.kafka.admin import create_topic
+from sabot.kafka.admin_module import admin_module
 from sabot.kafka.connect import check_cluster, client_errors, open_admin
 
 __all__ = ["Changelog", "changelog_topic", "changelogs_of", "ensure_changelog"]
@@ -113,13 +114,6 @@ def ensure_changelog(
     return Changelog(topic, identity, partitions, int(config["delete.retention.ms"]) / 1000)
 
 
-def _admin() -> Any:
-    # The module does not declare what it exports, so a type checker knows none of it.
-    import confluent_kafka.admin
-
-    return confluent_kafka.admin
-
-
 def _described(admin: Any, topic: str, timeout: float) -> tuple[str, int]:
     from confluent_kafka import KafkaException, TopicCollection
 
@@ -134,7 +128,7 @@ def _described(admin: Any, topic: str, timeout: float) -> tuple[str, int]:
 def _config(admin: Any, topic: str, timeout: float) -> dict[str, str]:
     from confluent_kafka import KafkaException
 
-    resource = _admin().ConfigResource("topic", topic)
+    resource = admin_module().ConfigResource("topic", topic)
     try:
         answer = admin.describe_configs([resource], request_timeout=timeout)[resource].result()
     except KafkaException as error:

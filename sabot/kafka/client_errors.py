@@ -17,7 +17,7 @@ from sabot.errors import BrokerError, ConfigurationError, SabotError, TopicNotFo
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
 
-__all__ = ["ClientErrors", "is_passing", "translate_error"]
+__all__ = ["LEADER_IS_NEW", "ClientErrors", "is_passing", "translate_error"]
 
 _logger = logging.getLogger(__name__)
 
@@ -120,6 +120,18 @@ def _refused_credentials(bootstrap: str, reason: str, user: str | None) -> str:
         f"the cluster at {bootstrap!r} refused the credentials{of}: {reason}; check "
         "sasl_plain_username, sasl_plain_password, sasl_mechanism and security_protocol"
     )
+
+
+LEADER_IS_NEW = frozenset(
+    {
+        "FENCED_LEADER_EPOCH",
+        "LEADER_NOT_AVAILABLE",
+        "NOT_LEADER_FOR_PARTITION",
+        "UNKNOWN_LEADER_EPOCH",
+    }
+)
+"""What is said of a partition whose leader changed: the client or the leader hears of it
+later than the other. The admin client asks nobody else by itself."""
 
 
 def is_passing(error: KafkaError) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sabot.errors import BrokerError, BrokerUnavailableError
-from sabot.kafka.client_errors import is_passing
+from sabot.kafka.admin_module import admin_module
+from sabot.kafka.client_errors import LEADER_IS_NEW, is_passing
 from sabot.kafka.connect import client_errors, open_admin
 from sabot.kafka.properties import connection_properties
 from sabot.types import TopicPartition
@@ -19,13 +20,6 @@ __all__ = ["LogBounds"]
 _TIMEOUT = 10.0
 _AGAIN_SECONDS = 0.1
 _NEW_SECONDS = 3.0
-_MOVED = (
-    "FENCED_LEADER_EPOCH",
-    "LEADER_NOT_AVAILABLE",
-    "NOT_LEADER_FOR_PARTITION",
-    "UNKNOWN_LEADER_EPOCH",
-    "_NOENT",
-)
 
 
 class LogBounds:
@@ -49,7 +43,7 @@ class LogBounds:
             BrokerUnavailableError: If the cluster does not answer, or not now.
             BrokerError: If it refuses.
         """
-        spec = _admin().OffsetSpec
+        spec = admin_module().OffsetSpec
         return self._find(place, spec.earliest()), self._find(place, spec.latest())
 
     def first_since(self, place: TopicPartition, seconds: float) -> int:
@@ -62,7 +56,7 @@ class LogBounds:
         Raises:
             BrokerUnavailableError, BrokerError: As `of`.
         """
-        found = self._find(place, _admin().OffsetSpec.for_timestamp(int(seconds * 1000)))
+        found = self._find(place, admin_module().OffsetSpec.for_timestamp(int(seconds * 1000)))
         return found if found >= 0 else self.of(place)[1]
 
     def _find(self, place: TopicPartition, what: Any) -> int:
@@ -75,11 +69,11 @@ class LogBounds:
                 offset = int(self._ask(place, what).result().offset)
             except KafkaException as error:
                 cause = error.args[0]
+                missing = cause.name() == "_NOENT"
                 # One that is not there was perhaps made just now, but that is seen soon.
-                patience = min(
-                    self._timeout, _NEW_SECONDS if cause.name() == "_NOENT" else self._timeout
-                )
-                if cause.name() not in _MOVED or time.monotonic() - began > patience:
+                patience = min(self._timeout, _NEW_SECONDS) if missing else self._timeout
+                asks_again = missing or cause.name() in LEADER_IS_NEW
+                if not asks_again or time.monotonic() - began > patience:
                     failure = BrokerUnavailableError if is_passing(cause) else BrokerError
                     raise failure(f"the ends of {place} are not known: {cause.str()}") from error
             else:
@@ -106,10 +100,3 @@ class LogBounds:
             request_timeout=self._timeout,
         )
         return next(iter(answers.values()))
-
-
-def _admin() -> Any:
-    # The module does not declare what it exports, so a type checker knows none of it.
-    import confluent_kafka.admin
-
-    return confluent_kafka.admin

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from sabot.kafka.admin_module import admin_module
 from sabot.kafka.connect import client_errors, open_admin
 from sabot.kafka.properties import connection_properties
 from sabot.types import TopicPartition
@@ -52,7 +53,7 @@ class LogEnds:
 
         if not partitions:
             return {}
-        latest = _admin().OffsetSpec.latest()
+        latest = admin_module().OffsetSpec.latest()
         asked = {ClientPartition(tp.topic, tp.partition): latest for tp in partitions}
         futures = self._client.list_offsets(
             asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=timeout
@@ -98,10 +99,3 @@ class LogEnds:
             return None if passing else UNKNOWN
         # Without an answer in time the client gives a result without an offset.
         return offset if offset >= 0 else None
-
-
-def _admin() -> Any:
-    # The module does not declare what it exports, so a type checker knows none of it.
-    import confluent_kafka.admin
-
-    return confluent_kafka.admin

@@ -21,7 +21,6 @@ from sabot.errors import (
     ActorStoppedError,
     BrokerUnavailableError,
     CommitError,
-    PartitionLostError,
 )
 from sabot.kafka.commits import CommitPoint
 from sabot.kafka.held_parcel import HeldParcel
@@ -97,7 +96,6 @@ class Checkpoint:
         self._transaction = transaction
         self._late: list[Future[CutReport]] = []
         self._uneven = threading.Event()
-        self._given_up: str | None = None
         self.unsettled: frozenset[TopicPartition] = frozenset()
         self._lock = threading.Lock()
         self._number = 0
@@ -137,14 +135,6 @@ class Checkpoint:
             self._last.pop(tp, None)
         if self._transaction is not None:
             self._transaction.forget(partitions, self._owned())
-
-    def give_up(self, reason: str) -> None:
-        """Commit nothing any more within transactions.
-
-        For a partition that goes with work that is not committed: what was made of it is
-        held, and must not be written by a cut that knows nothing of the partition.
-        """
-        self._given_up = reason
 
     def begin(self, starts: Mapping[TopicPartition, Start]) -> None:
         """Take note of where partitions start, so that standing still commits nothing."""
@@ -213,8 +203,6 @@ class Checkpoint:
         deadline: float,
     ) -> bool:
         """Commit in a transaction; ``False`` where the cut has to be made again for it."""
-        if self._given_up is not None:
-            raise PartitionLostError(self._given_up)
         reached = self._reached(reports, ())
         if self._is_uneven(reports, reached):
             self._uneven.wait(_UNEVEN_SECONDS)

@@ -102,6 +102,11 @@ class Domain:
         slot: str = "0",
     ) -> None:
         self.plan = plan
+        # Those that a consumer reads; rows may also come from memory.
+        self._sources = [source for source in plan.sources if hasattr(source, "group_id")]
+        self._connect_timeout = max(
+            (source.connect_timeout_seconds for source in self._sources), default=10.0
+        )
         self.watchdog = watchdog
         self.name = plan.name
         self._application = application
@@ -174,7 +179,7 @@ class Domain:
         )
 
     def _make_reader(self) -> KafkaReader | None:
-        sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
+        sources = self._sources
         if not sources:
             return None
         first = sources[0]
@@ -187,13 +192,13 @@ class Domain:
             ),
             resets={source.topic: source.auto_offset_reset for source in sources},
             batch_size=max(source.batch_size for source in sources),
-            connect_timeout=max(source.connect_timeout_seconds for source in sources),
+            connect_timeout=self._connect_timeout,
             cooperative=first.cooperative,
         )
         return KafkaReader(settings, self)
 
     def _make_watch(self) -> Watch:
-        sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
+        sources = self._sources
         ends = None
         if sources:
             ends = LogEnds(sources[0].client_properties(), self._stopping)
@@ -210,7 +215,7 @@ class Domain:
         )
 
     def _make_schemas(self) -> SchemaTopic | None:
-        sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
+        sources = self._sources
         if not sources:
             return None
         first = sources[0]
@@ -218,7 +223,7 @@ class Domain:
             first.bootstrap_servers,
             first.client_properties(),
             self.plan.inferred,
-            timeout=max(source.connect_timeout_seconds for source in sources),
+            timeout=self._connect_timeout,
         )
 
     def _make_state(self, directory: StateDirectory | None) -> DomainState | LocalState | None:
@@ -227,14 +232,14 @@ class Domain:
             return None
         if self._is_local:
             return LocalState(uses, self.plan.kept, self._begins)
-        sources = [source for source in self.plan.sources if hasattr(source, "group_id")]
+        sources = self._sources
         return DomainState(
             uses,
             application=self._application,
             properties=sources[0].client_properties(),
             settings=self._settings.state,
             directory=directory,
-            timeout=max(source.connect_timeout_seconds for source in sources),
+            timeout=self._connect_timeout,
             ready=self._begins,
             failed=self._end,
             member=lambda: None if self._reader is None else self._reader.member_id,
@@ -278,10 +283,7 @@ class Domain:
         Raises:
             BrokerError: If a sink's cluster or topic is not there.
         """
-        timeout = max(
-            (getattr(source, "connect_timeout_seconds", 10.0) for source in self.plan.sources),
-            default=10.0,
-        )
+        timeout = self._connect_timeout
         self.producers.check(timeout)
         if self._state is not None:
             self._state.open()
@@ -301,7 +303,7 @@ class Domain:
             if all(scan.source.bounded for scan in plan.scans)
         ]
         if memory:
-            self._feeder = Feeder(memory, self._exhausted)
+            self._feeder = Feeder(memory, self._end)
             self._feeder.start()
 
     def drain(self, timeout: float) -> bool:
@@ -402,9 +404,6 @@ class Domain:
         if not self._ended.is_set():
             self._ended.set()
             self._on_end(self, error)
-
-    def _exhausted(self, error: BaseException | None) -> None:
-        self._end(error)
 
     @property
     def _commits(self) -> bool:
@@ -510,7 +509,6 @@ class Domain:
         gone = ", ".join(str(tp) for tp in sorted(partitions))
         why = f"{gone} went with work that is not committed"
         # First: a cut may be under way, and does not look for the end of the domain.
-        self.checkpoint.give_up(why)
         if self._reader is not None:
             self._reader.bar(why)
         if self._ended.is_set():

@@ -19,19 +19,10 @@ from sabot.runtime.flow import Flow
 from sabot.runtime.policy import ErrorPolicy
 from sabot.runtime.progress import Progress
 from sabot.runtime.stateful_plan import check_stateful, volatile_nodes
+from sabot.state import MemoryStore, Shard
 from sabot.types import Batch, RawBatch, TopicPartition
 
 __all__ = ["collect"]
-
-
-class _Kept(dict[bytes, bytes]):
-    """State that is gone when the look is over."""
-
-    def put(self, key: bytes, value: bytes) -> None:
-        self[key] = value
-
-    def delete(self, key: bytes) -> None:
-        self.pop(key, None)
 
 
 class _Quiet:
@@ -99,7 +90,7 @@ def _flow(node: Node, scans: list[Scan], take: Any) -> Flow:
     end: Any = node
     keeping = [each for each in operators.values() if isinstance(each, StatefulOperator)]
     for each in keeping:
-        each.assign_all(_Kept)
+        each.assign_all(lambda: Shard(MemoryStore(), "collect", 0))
     branch = Branch(
         end,
         steps,

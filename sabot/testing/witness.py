@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from sabot.errors import BrokerUnavailableError
+from sabot.kafka.client_errors import LEADER_IS_NEW
 from sabot.types import Record, TopicPartition
 
 __all__ = ["Witness"]
@@ -17,12 +18,6 @@ __all__ = ["Witness"]
 _TIMEOUT: Final = 30.0
 _ASK_SECONDS: Final = 10.0
 _AGAIN_SECONDS: Final = 0.1
-_MOVED: Final = (
-    "FENCED_LEADER_EPOCH",
-    "LEADER_NOT_AVAILABLE",
-    "NOT_LEADER_FOR_PARTITION",
-    "UNKNOWN_LEADER_EPOCH",
-)
 _QUIET: Final = {"log_level": 0, "socket.timeout.ms": 10_000}
 
 
@@ -108,7 +103,7 @@ class Witness:
                 }
             except self._kafka.KafkaException as error:
                 # After a restart a leader may not know yet what the client was told of it.
-                if error.args[0].name() not in _MOVED or time.monotonic() > deadline:
+                if error.args[0].name() not in LEADER_IS_NEW or time.monotonic() > deadline:
                     raise
             time.sleep(_AGAIN_SECONDS)
 

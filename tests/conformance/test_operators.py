@@ -25,6 +25,7 @@ from sabot.operators import (
 )
 from sabot.types import Batch, RawBatch
 from tests.batches import batch_of
+from tests.kept import Kept
 
 ROWS = {"id": [0, 1, 2, 3, 4, 5], "amount": [5.0, None, 1.0, 9.0, None, 3.0], "t": list("abcabc")}
 
@@ -35,14 +36,6 @@ def table(b: Any) -> Any:
 
 def rows(b: Any) -> Any:
     return [{"id": r["id"]} for r in b.to_pylist() for _ in range(2)]
-
-
-class Kept(dict[bytes, bytes]):
-    def put(self, key: bytes, value: bytes) -> None:
-        self[key] = value
-
-    def delete(self, key: bytes) -> None:
-        self.pop(key, None)
 
 
 def stateful() -> StatefulOperator:

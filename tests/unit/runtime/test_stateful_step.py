@@ -14,16 +14,9 @@ from sabot.operators.stateful import StatefulOperator
 from sabot.plan.outputs import collecting
 from sabot.runtime.compile import compile_outputs
 from sabot.types import RawBatch
+from tests.kept import Kept
 from tests.records import ReadRecord, raw_of
 from tests.unit.runtime.test_flow import P0, P1, Job
-
-
-class Kept(dict[bytes, bytes]):
-    def put(self, key: bytes, value: bytes) -> None:
-        self[key] = value
-
-    def delete(self, key: bytes) -> None:
-        self.pop(key, None)
 
 
 def count(seen: int | None, row: dict[str, Any]) -> tuple[int | None, dict[str, Any] | None]:
