@@ -11,9 +11,7 @@ import datetime as dt
 import io
 import json
 import random
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -22,9 +20,9 @@ import fastavro
 import pyarrow as pa
 import pyruhvro
 
+from benchmarks.per_row import SIZES, microseconds, print_table
 from sabot.codecs.avro import AvroCodec
 
-SIZES = (10, 1_000, 10_000)
 ROUNDS = 3
 ROWS_PER_ROUND = 10_000
 
@@ -151,18 +149,6 @@ def ways(schema: Any, values: list[bytes], *, bare: bool) -> dict[str, Callable[
     return found
 
 
-def measure(way: Callable[[], Any], count: int) -> float:
-    """Return CPU microseconds per row, the median of the rounds."""
-    calls = max(1, ROWS_PER_ROUND // count)
-    times = []
-    for _ in range(ROUNDS):
-        begin = time.process_time()
-        for _ in range(calls):
-            way()
-        times.append((time.process_time() - begin) / (calls * count) * 1e6)
-    return statistics.median(times)
-
-
 def main() -> int:
     schemas = {
         "8 fields": FLAT,
@@ -171,15 +157,15 @@ def main() -> int:
         "9 fields, one fixed of 5 bytes": ODD,
     }
     for title, schema in schemas.items():
-        print(f"\n| {title} | " + " | ".join(f"{size:,} rows" for size in SIZES) + " |")
-        print("| --- |" + " ---: |" * len(SIZES))
         table: dict[str, list[float]] = {}
         for size in SIZES:
             for name, way in ways(schema, records(schema, size), bare=schema is FLAT).items():
                 way()
-                table.setdefault(name, []).append(measure(way, size))
-        for name in sorted(table):
-            print(f"| {name} | " + " | ".join(f"{each:.2f}" for each in table[name]) + " |")
+                table.setdefault(name, []).append(
+                    microseconds(way, size, rounds=ROUNDS, rows=ROWS_PER_ROUND)
+                )
+        print()
+        print_table(dict(sorted(table.items())), title)
     return 0
 
 

@@ -7,9 +7,7 @@ made by these figures is told in ``docs/decisions/json-schema-validation.md``.
 from __future__ import annotations
 
 import json
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -20,9 +18,9 @@ import jsonschema_rs
 import pyarrow as pa
 
 from benchmarks.json_decode import records
+from benchmarks.per_row import SIZES, microseconds, print_table
 from sabot.codecs import JsonCodec, JsonSchemaCodec
 
-SIZES = (10, 1_000, 10_000)
 ROUNDS = 5
 ROWS_PER_ROUND = 2_000
 SCHEMA: dict[str, Any] = {
@@ -83,33 +81,21 @@ def check() -> None:
     assert codec.encode(columns).values == values
 
 
-def measure(run: Callable[[], Any], size: int) -> float:
-    calls = max(ROWS_PER_ROUND // size, 1)
-    rounds = []
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        for _ in range(calls):
-            run()
-        rounds.append((time.process_time() - start) / (calls * size) * 1e6)
-    return statistics.median(rounds)
-
-
 def main() -> None:
     check()
     values = records(max(SIZES))
     table: dict[str, list[float]] = {}
     for size in SIZES:
         for name, run in contenders(values[:size]).items():
-            table.setdefault(name, []).append(measure(run, size))
+            table.setdefault(name, []).append(
+                microseconds(run, size, rounds=ROUNDS, rows=ROWS_PER_ROUND)
+            )
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("jsonschema", "jsonschema-rs", "msgspec", "pyarrow")
     )
     print(f"Python {sys.version.split()[0]}, {packages}; CPU microseconds per row, medians of")
     print(f"{ROUNDS} rounds; records of about {sum(map(len, values)) // len(values)} bytes\n")
-    print("| way | " + " | ".join(f"{size:,} rows" for size in SIZES) + " |")
-    print("| --- |" + " ---: |" * len(SIZES))
-    for name, figures in table.items():
-        print(f"| {name} | " + " | ".join(f"{figure:.2f}" for figure in figures) + " |")
+    print_table(table)
 
 
 if __name__ == "__main__":

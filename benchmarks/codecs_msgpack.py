@@ -7,9 +7,7 @@ these figures is told in ``docs/decisions/msgpack-decode.md``.
 from __future__ import annotations
 
 import random
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,9 +15,9 @@ import msgpack
 import msgspec
 import pyarrow as pa
 
+from benchmarks.per_row import SIZES, microseconds, print_table
 from sabot.codecs import MsgpackCodec
 
-SIZES = (10, 1_000, 10_000)
 ROUNDS = 5
 ROWS_PER_ROUND = 10_000
 SCHEMA = pa.schema(
@@ -115,17 +113,6 @@ def encoders(size: int) -> dict[str, Callable[[], Any]]:
     }
 
 
-def measure(run: Callable[[], Any], size: int) -> float:
-    calls = max(ROWS_PER_ROUND // size, 1)
-    rounds = []
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        for _ in range(calls):
-            run()
-        rounds.append((time.process_time() - start) / (calls * size) * 1e6)
-    return statistics.median(rounds)
-
-
 def check(size: int) -> None:
     """Every way gives the same columns, or the figures mean nothing."""
     values, times = records(size), instants(size)
@@ -139,7 +126,9 @@ def main() -> None:
     table: dict[str, list[float]] = {}
     for size in SIZES:
         for name, run in {**decoders(size), **encoders(size)}.items():
-            table.setdefault(name, []).append(measure(run, size))
+            table.setdefault(name, []).append(
+                microseconds(run, size, rounds=ROUNDS, rows=ROWS_PER_ROUND)
+            )
     version = ".".join(map(str, msgpack.version))
     print(
         f"Python {sys.version.split()[0]}, pyarrow {pa.__version__}, "
@@ -147,10 +136,7 @@ def main() -> None:
         f"{sum(map(len, records(100))) // 100} bytes and {len(SCHEMA)} fields"
     )
     print("CPU microseconds per row, medians of", ROUNDS, "rounds\n")
-    print("| way | " + " | ".join(f"{size:,} rows" for size in SIZES) + " |")
-    print("| --- |" + " ---: |" * len(SIZES))
-    for name, figures in table.items():
-        print(f"| {name} | " + " | ".join(f"{figure:.2f}" for figure in figures) + " |")
+    print_table(table)
 
 
 if __name__ == "__main__":

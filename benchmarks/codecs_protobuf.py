@@ -7,9 +7,7 @@ these figures is told in ``docs/decisions/protobuf-decode.md``.
 from __future__ import annotations
 
 import random
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -18,10 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from benchmarks.per_row import SIZES, microseconds, print_table
 from sabot.codecs import ProtobufCodec
 from sabot.codecs.protobuf.sources import class_of, file_of_text, message_named
 
-SIZES = (10, 1_000, 10_000)
 ROUNDS = 5
 ROWS_PER_ROUND = 2_000
 SCHEMA = """
@@ -171,17 +169,6 @@ def check() -> None:
     )
 
 
-def measure(run: Callable[[], Any], size: int) -> float:
-    calls = max(ROWS_PER_ROUND // size, 1)
-    rounds = []
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        for _ in range(calls):
-            run()
-        rounds.append((time.process_time() - start) / (calls * size) * 1e6)
-    return statistics.median(rounds)
-
-
 def main() -> None:
     check()
     flat = payments(message("Payment"), max(SIZES))
@@ -189,14 +176,13 @@ def main() -> None:
     table: dict[str, list[float]] = {}
     for size in SIZES:
         for name, run in {**contenders(flat[:size]), **nested(deep[:size])}.items():
-            table.setdefault(name, []).append(measure(run, size))
+            table.setdefault(name, []).append(
+                microseconds(run, size, rounds=ROUNDS, rows=ROWS_PER_ROUND)
+            )
     packages = ", ".join(f"{name} {version(name)}" for name in ("protobuf", "ptars", "pyarrow"))
     print(f"Python {sys.version.split()[0]}, {packages}; CPU microseconds per row, medians of")
     print(f"{ROUNDS} rounds; messages of about {sum(map(len, flat)) // len(flat)} bytes\n")
-    print("| way | " + " | ".join(f"{size:,} rows" for size in SIZES) + " |")
-    print("| --- |" + " ---: |" * len(SIZES))
-    for name, figures in table.items():
-        print(f"| {name} | " + " | ".join(f"{figure:.2f}" for figure in figures) + " |")
+    print_table(table)
 
 
 if __name__ == "__main__":

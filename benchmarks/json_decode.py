@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -20,9 +18,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pj
 
+from benchmarks.per_row import SIZES, microseconds, print_table
 from sabot.codecs import JsonCodec
 
-SIZES = (10, 1_000, 10_000)
 ROUNDS = 5
 ROWS_PER_ROUND = 20_000
 SCHEMA = pa.schema(
@@ -116,24 +114,15 @@ def encoders(values: list[bytes]) -> dict[str, Callable[[], Any]]:
     }
 
 
-def measure(run: Callable[[], Any], size: int) -> float:
-    calls = max(ROWS_PER_ROUND // size, 1)
-    rounds = []
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        for _ in range(calls):
-            run()
-        rounds.append((time.process_time() - start) / (calls * size) * 1e6)
-    return statistics.median(rounds)
-
-
 def main() -> None:
     values = records(max(SIZES))
     table: dict[str, list[float]] = {}
     for size in SIZES:
         part = values[:size]
         for name, run in {**decoders(part), **encoders(part)}.items():
-            table.setdefault(name, []).append(measure(run, size))
+            table.setdefault(name, []).append(
+                microseconds(run, size, rounds=ROUNDS, rows=ROWS_PER_ROUND)
+            )
     pandas = "importable" if find_spec("pandas") else "not importable"
     print(
         f"Python {sys.version.split()[0]}, pyarrow {pa.__version__}, "
@@ -141,10 +130,7 @@ def main() -> None:
         f"records of about {sum(map(len, values)) // len(values)} bytes and {len(SCHEMA)} fields"
     )
     print("CPU microseconds per row, medians of", ROUNDS, "rounds\n")
-    print("| way | " + " | ".join(f"{size:,} rows" for size in SIZES) + " |")
-    print("| --- |" + " ---: |" * len(SIZES))
-    for name, figures in table.items():
-        print(f"| {name} | " + " | ".join(f"{figure:.2f}" for figure in figures) + " |")
+    print_table(table)
 
 
 if __name__ == "__main__":
