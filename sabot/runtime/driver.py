@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pyarrow as pa
@@ -80,13 +80,9 @@ def collect(node: Node, *, limit: int | None = None, timeout: float | None = Non
     return _table(taken, limit)
 
 
-def _flow(node: Node, scans: list[Scan], take: Any) -> Flow:
+def _flow(node: Node, scans: list[Scan], take: Callable[[Batch], None]) -> Flow:
     steps = [scan_step(scan) for scan in scans]
     operators = {id(each): build_operator(each) for each in ancestors(node) if is_step(each)}
-
-    def keep(batch: Batch) -> None:
-        take(batch)
-
     end: Any = node
     keeping = [each for each in operators.values() if isinstance(each, StatefulOperator)]
     for each in keeping:
@@ -95,7 +91,7 @@ def _flow(node: Node, scans: list[Scan], take: Any) -> Flow:
         end,
         steps,
         Progress("collect"),
-        collect=keep,
+        collect=take,
         stateful=keeping,
         volatile=volatile_nodes(node) if keeping else frozenset(),
     )
